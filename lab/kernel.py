@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Build the kernels of the lab, one per flavour."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+
+from lab import graft, paths, source
+from lab.term import LabError, Meter, run_logged, say, step
+
+# Lines that a build from nothing prints; only a guess for the percentage.
+LINES_OF_A_FRESH_BUILD = 1860
+BASE_FLAVOUR = "lab"
+FLAVOURS = ("lab", "nodriver")
+
+# Fixed, so that two builds of the same source are the same to the byte.
+IDENTITY = {
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
+    "KBUILD_BUILD_USER": "apf",
+    "KBUILD_BUILD_HOST": "lab",
+    "KBUILD_BUILD_VERSION": "1",
+}
+
+
+def build_dir(flavour):
+    return paths.BUILD / flavour
+
+
+def image(flavour):
+    return build_dir(flavour) / "arch/arm64/boot/Image"
+
+
+def environment():
+    return {**os.environ, **IDENTITY, "LC_ALL": "C", "CCACHE_DIR": str(paths.CACHE / "ccache"),
+            "CCACHE_BASEDIR": str(paths.CACHE)}
+
+
+def make_command(flavour, *args):
+    return ["make", f"-j{os.cpu_count()}", "-C", str(paths.SOURCE), f"O={build_dir(flavour)}",
+            "ARCH=arm64", f"CROSS_COMPILE={paths.CROSS_COMPILE}",
+            f"CC=ccache {paths.CROSS_COMPILE}gcc", *args]
+
+
+def make_environment():
+    """Without what an outer make would hand down, such as its V, T or job slots."""
+    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "V", "T", "KERNEL", "O")
+    return {name: value for name, value in environment().items() if name not in drop}
+
+
+def parse_config(text):
+    """Symbol -> value as .config writes it; None for `is not set`."""
+    options = {}
+    for line in text.splitlines():
+        if match := re.match(r"(CONFIG_\w+)=(.*)$", line):
+            options[match[1]] = None if match[2] == "n" else match[2]
+        elif match := re.match(r"# (CONFIG_\w+) is not set$", line):
+            options[match[1]] = None
+    return options
+
+
+def fragment(flavour):
+    """The options a flavour asks for: the base's, and its own on top."""
+    options = parse_config((paths.HOOKS / "lab.config").read_text())
+    extra = paths.FLAVOURS / f"{flavour}.config"
+    if extra.exists():
+        options.update(parse_config(extra.read_text()))
+    elif flavour != BASE_FLAVOUR:
+        raise LabError(f"no such flavour: {flavour} ({extra} does not exist)")
+    return options
+
+
+def render(options):
+    lines = [f"# {name} is not set" if value is None else f"{name}={value}"
+             for name, value in options.items()]
+    return "\n".join(lines) + "\n"
+
+
+def missing_options(wanted, config):
+    """What was asked for and did not come, as `name: asked, got`."""
+    return [f"{name}: asked for {value or 'n'}, got {config.get(name) or 'n'}"
+            for name, value in wanted.items() if config.get(name) != value]
+
+
+def configure(flavour, options):
+    folder = build_dir(flavour)
+    allconfig = folder / "apf.config"
+    folder.mkdir(parents=True, exist_ok=True)
+    allconfig.write_text(render(options))
+    run_logged(make_command(flavour, f"KCONFIG_ALLCONFIG={allconfig}", "allnoconfig"),
+               paths.LOG / f"config-{flavour}.log", env=make_environment())
+    bad = missing_options(options, parse_config((folder / ".config").read_text()))
+    if bad:
+        raise LabError(f"kernel {flavour}: options that did not land in {folder}/.config "
+                       f"(misspelt, or a dependency is missing):\n  " + "\n  ".join(bad))
+
+
+def stamp(flavour, options):
+    """Hash of all that a build comes from."""
+    compiler = subprocess.run([f"{paths.CROSS_COMPILE}gcc", "--version"], check=True,
+                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
+    parts = [compiler, render(options).encode(), str(sorted(IDENTITY.items())).encode(),
+             source.ORIGIN.read_bytes(), graft.Record(paths.SOURCE).text]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def start_from_base(flavour):
+    """A flavour is the base with a few options changed: only those files are rebuilt."""
+    folder, base = build_dir(flavour), build_dir(BASE_FLAVOUR)
+    if flavour == BASE_FLAVOUR or folder.exists() or not (base / "vmlinux").exists():
+        return
+    partial = folder.with_name(f"{flavour}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", base, partial], check=True)
+    (partial / ".apf-stamp").unlink(missing_ok=True)
+    partial.rename(folder)
+
+
+def build(flavour):
+    """Returns True if there was anything to do."""
+    options = fragment(flavour)
+    stamp_file = build_dir(flavour) / ".apf-stamp"
+    now = stamp(flavour, options)
+    if image(flavour).exists() and graft.read(stamp_file) == now.encode():
+        return False
+    start_from_base(flavour)
+    title = f"kernel {flavour}"
+    total = None if (build_dir(flavour) / "vmlinux").exists() else LINES_OF_A_FRESH_BUILD
+    with step(title):
+        stamp_file.unlink(missing_ok=True)
+        configure(flavour, options)
+        run_logged(make_command(flavour, "Image"), paths.LOG / f"kernel-{flavour}.log",
+                   Meter(title, total), env=make_environment())
+    stamp_file.write_text(now)
+    return True
+
+
+def install_headers():
+    """User space is built against these. Unchanged files keep their time."""
+    staging = paths.CACHE / "headers.new"
+    shutil.rmtree(staging, ignore_errors=True)
+    run_logged(make_command(BASE_FLAVOUR, f"INSTALL_HDR_PATH={staging}", "headers_install"),
+               paths.LOG / "headers.log", env=make_environment())
+    paths.HEADERS.mkdir(parents=True, exist_ok=True)
+    run_logged(["rsync", "-rc", "--delete", f"{staging}/", f"{paths.HEADERS}/"],
+               paths.LOG / "headers.log")
+    shutil.rmtree(staging)
+
+
+def build_all(flavours=FLAVOURS):
+    source.ensure()
+    built = [flavour for flavour in flavours if build(flavour)]
+    if BASE_FLAVOUR in built or not (paths.HEADERS / "include").exists():
+        install_headers()
+    if not built:
+        say(f"kernels up to date: {', '.join(flavours)}")

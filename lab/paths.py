@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where things lie. Sources in the repository, everything built in CACHE."""
+
+import os
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+HOOKS = REPO / "hooks" / "6.12"
+FLAVOURS = REPO / "lab" / "flavours"
+OUT = REPO / "out"
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arm64-apf"
+SOURCE = CACHE / "src" / "linux-6.12"
+BUILD = CACHE / "build"
+HEADERS = CACHE / "headers"
+BIN = CACHE / "bin"
+INITRAMFS = CACHE / "initramfs"
+LOG = CACHE / "log"
+
+CROSS_COMPILE = "aarch64-linux-gnu-"

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the user sees while the lab works: steps, percent, the end of a log."""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import time
+
+from lab import paths
+
+LOG_TAIL = 30
+
+
+class LabError(Exception):
+    """The message says what is wrong and what to do; no traceback is wanted."""
+
+
+def verbose():
+    return os.environ.get("V", "0") not in ("", "0")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Meter:
+    """Counts lines of a log; percent, or the bare count if no total is known."""
+
+    def __init__(self, title, total=None):
+        self.title = title
+        self.total = total
+        self.count = 0
+        self.shown = None
+        self.live = sys.stdout.isatty() and not verbose()
+
+    def line(self, _text):
+        self.count += 1
+        if not self.live:
+            return
+        state = f"{self.count} steps"
+        if self.total:
+            state = f"{min(99, 100 * self.count // self.total)} %"
+        if state != self.shown:
+            sys.stdout.write(f"\r{self.title}: {state}\x1b[K")
+            sys.stdout.flush()
+            self.shown = state
+
+    def clear(self):
+        if self.live and self.shown:
+            sys.stdout.write("\r\x1b[K")
+            sys.stdout.flush()
+
+
+def tail(path, lines=LOG_TAIL):
+    with open(path, errors="replace") as log:
+        return "".join(log.readlines()[-lines:])
+
+
+def run_logged(cmd, log, meter=None, **popen):
+    """Run cmd with its output in the file log; LabError with its end if it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w") as out:
+        with subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace",
+                              **popen) as child:
+            for line in child.stdout:
+                out.write(line)
+                if verbose():
+                    sys.stdout.write(line)
+                if meter:
+                    meter.line(line)
+    if meter:
+        meter.clear()
+    if child.returncode:
+        raise LabError(f"failed: {' '.join(map(str, cmd))}\n{tail(log)}The whole log: {log}")
+
+
+@contextlib.contextmanager
+def step(title):
+    """One line per step, with its time."""
+    start = time.monotonic()
+    if not sys.stdout.isatty():
+        say(f"{title} ...")
+    yield
+    say(f"{title}: done in {time.monotonic() - start:.0f} s")
+
+
+@contextlib.contextmanager
+def cache_lock():
+    """Two builds at once would write into the same trees."""
+    paths.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(paths.CACHE / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another build to let go of {paths.CACHE}/lock")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main(function):
+    """Run function as a command: LabError becomes a message and status 1."""
+    name = os.path.basename(sys.argv[0])
+    try:
+        sys.exit(function())
+    except LabError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(130)
