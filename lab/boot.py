@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot the host kernel in QEMU, run one scenario in it, bring back what it made.
+
+The verdict comes over a virtio-serial port made for it. The serial console is
+kept to help a human, never to derive a verdict from.
+"""
+
+import contextlib
+import dataclasses
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from lab import images, kernel
+from lab.cpio import Archive
+from lab.term import LabError, tail
+
+CONSOLE = "console=ttyAMA0 panic=-1 panic_on_warn=1 loglevel=5"
+MODES = {
+    # One instruction is 1 ns, idle time passes at once: for figures.
+    "icount": ["-accel", "tcg", "-icount", "shift=0,sleep=off"],
+    # Each vCPU a thread of its own, real time: for stress.
+    "mttcg": ["-accel", "tcg,thread=multi"],
+}
+TIMEOUT = 300
+GRACE = 5
+
+
+@dataclasses.dataclass
+class Result:
+    """What a run left behind.
+
+    status is the scenario's exit status, None if there was no verdict; then
+    lab_error says why. out holds what the scenario wrote to /out. klog is the
+    host's kernel log since the scenario began.
+    """
+
+    status: int | None
+    verdict: dict
+    out: Path
+    lab_error: str | None
+    klog: str
+    seconds: float
+
+
+def run_archive(scenario, files, interactive):
+    """The part of the initramfs that is this run's own."""
+    archive = Archive()
+    if interactive:
+        archive.file("etc/interactive", b"")
+    else:
+        archive.file("scenario", scenario.encode(), 0o755)
+    for source, target in files.items():
+        source = Path(source)
+        if not source.is_file():
+            raise LabError(f"{source}: no such file, to be put at {target}")
+        archive.file(target, source.read_bytes(), source.stat().st_mode & 0o777)
+    return archive.encode()
+
+
+def qemu_command(folder, mode, smp, mem, append, image, interactive):
+    path = kernel.image(image)
+    if not path.exists():
+        raise LabError(f"no kernel {image}: run `make kernel`, or `lab/kernel {image}`")
+    command = ["qemu-system-aarch64", "-M", "virt,virtualization=on,gic-version=3",
+               "-cpu", "max", "-smp", str(smp), "-m", str(mem), *MODES[mode],
+               "-nodefaults", "-display", "none", "-no-reboot",
+               "-kernel", str(path), "-initrd", str(folder / "initrd.cpio"),
+               "-append", f"{CONSOLE} {append}".strip()]
+    if interactive:
+        return command + ["-chardev", "stdio,mux=on,signal=off,id=tty",
+                          "-serial", "chardev:tty", "-mon", "chardev=tty"]
+    command += ["-serial", f"file:{folder}/serial.log", "-device", "virtio-serial-device"]
+    for name, file in (("apf.verdict", "verdict.json"), ("apf.out", "out.tar")):
+        port = name.replace(".", "-")
+        command += ["-chardev", f"file,id={port},path={folder}/{file}",
+                    "-device", f"virtserialport,chardev={port},name={name}"]
+    return command
+
+
+def prepare(folder, scenario, files, interactive=False):
+    """An empty folder, and the initramfs in it."""
+    run_part = run_archive(scenario, files or {}, interactive)
+    base = images.build()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with open(folder / "initrd.cpio", "wb") as out, open(base, "rb") as first:
+        shutil.copyfileobj(first, out, 1 << 20)
+        out.write(run_part)
+
+
+@contextlib.contextmanager
+def ended_with_us(child):
+    """Whatever happens here, also Ctrl-C or SIGTERM, QEMU does not stay behind."""
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+    try:
+        old = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:      # not in the main thread
+        old = None
+    try:
+        yield
+    finally:
+        stop(child)
+        if old is not None:
+            signal.signal(signal.SIGTERM, old)
+
+
+def stop(child):
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def unpack(folder):
+    """DIR/klog and DIR/out from the archive that the host sent. An error, or None."""
+    archive = folder / "out.tar"
+    done = subprocess.run(["tar", "xf", archive, "-C", folder, "--no-same-owner"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        return f"the scenario's output is damaged:\n{done.stdout}"
+    archive.unlink()
+    return None
+
+
+def read_verdict(folder):
+    """The verdict; {} if the host did not come to give one."""
+    try:
+        return json.loads((folder / "verdict.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def explain(folder, what):
+    console = folder / "serial.log"
+    end = tail(console) if console.exists() else ""
+    return f"{what}\nThe end of {console}:\n{end}" if end else what
+
+
+def wait(command, folder, timeout):
+    """Run QEMU to its end. Returns an error, or None."""
+    with open(folder / "qemu.log", "w") as log:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                 stderr=subprocess.STDOUT)
+        with ended_with_us(child):
+            try:
+                child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                return explain(folder, f"timeout: no end after {timeout} s, QEMU stopped")
+    if child.returncode:
+        return (f"QEMU failed with status {child.returncode}:\n{tail(folder / 'qemu.log')}"
+                f"Its command: {folder}/qemu.cmd")
+    return None
+
+
+def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="",
+        image=kernel.BASE_FLAVOUR, files=None):
+    """Run a scenario (text of a sh script) in a fresh host; everything lands in out."""
+    folder = Path(out).resolve()
+    prepare(folder, scenario, files)
+    command = qemu_command(folder, mode, smp, mem, append, image, False)
+    (folder / "scenario").write_text(scenario)
+    (folder / "qemu.cmd").write_text(shlex.join(command) + "\n")
+    start = time.monotonic()
+    try:
+        error = wait(command, folder, timeout)
+    finally:
+        (folder / "initrd.cpio").unlink()
+    seconds = time.monotonic() - start
+    verdict = read_verdict(folder)
+    if not error and "status" not in verdict:
+        error = explain(folder, "no verdict: the host panicked, hung or powered off early")
+    error = error or unpack(folder)
+    if error:
+        verdict = {}
+    klog = folder / "klog"
+    return Result(verdict.get("status"), verdict, folder / "out", error,
+                  klog.read_text(errors="replace") if klog.exists() else "", seconds)
+
+
+def shell(out, smp=2, mem="2G", append="", image=kernel.BASE_FLAVOUR, files=None):
+    """A shell in the host, on this terminal."""
+    folder = Path(out).resolve()
+    prepare(folder, "", files, interactive=True)
+    command = qemu_command(folder, "mttcg", smp, mem, append, image, True)
+    try:
+        return subprocess.call(command)
+    finally:
+        (folder / "initrd.cpio").unlink()
