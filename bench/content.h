@@ -7,7 +7,7 @@
 #ifndef APF_CONTENT_H
 #define APF_CONTENT_H
 
-#include <stdint.h>
+#include <linux/types.h>
 
 /*
  * The 8-byte word (in the byte order of the CPU, little-endian in the lab) at
@@ -15,9 +15,9 @@
  * of a region are equal, and a page served for another one is seen at its first
  * word. Two instructions, because the check is part of what is measured.
  */
-static inline uint64_t apf_word(uint64_t seed, uint64_t ipa)
+static inline __u64 apf_word(__u64 seed, __u64 ipa)
 {
-	return (ipa ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+	return (ipa ^ seed) * 0x9e3779b97f4a7c15ULL;
 }
 
 #endif /* APF_CONTENT_H */

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * apfload: what missing pages cost a guest.
+ *
+ * Tasks touch pages that the host does not have, and compute a little between.
+ * Runs in a guest, on a mapping of /dev/mem or of any file.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "apfload.h"
+
+/* Small, so that the stacks of 256 tasks fit into a small guest. */
+#define STACK_SIZE	(64 * 1024)
+
+static void load_map(struct load *load)
+{
+	const struct load_config *cfg = &load->cfg;
+	size_t size = cfg->pages * cfg->page_size;
+	off_t offset = cfg->offset + cfg->skip * cfg->page_size;
+	int fd = open(cfg->map, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "--map %s", cfg->map);
+	load->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	if (load->base == MAP_FAILED)
+		err(1, "--map %s: cannot map %zu bytes", cfg->map, size);
+	close(fd);
+}
+
+/* Written to, or the log itself would fault while the run is measured. */
+static struct touch *log_alloc(u64 touches)
+{
+	struct touch *log = malloc(touches * sizeof(*log));
+
+	if (!log)
+		err(1, "--log");
+	memset(log, 0xff, touches * sizeof(*log));
+	return log;
+}
+
+static void load_init(struct load *load)
+{
+	const struct load_config *cfg = &load->cfg;
+	unsigned int i;
+
+	load->task = calloc(cfg->tasks, sizeof(*load->task));
+	if (!load->task)
+		err(1, "--tasks %u", cfg->tasks);
+	for (i = 0; i < cfg->tasks; i++) {
+		load->task[i].load = load;
+		load->task[i].id = i;
+		if (cfg->log)
+			load->task[i].log = log_alloc(task_max_touches(cfg, i));
+	}
+	if (cfg->bystander && bystander_init(&load->bystander, load))
+		err(1, "--bystander");
+
+	sem_init(&load->arrived, 0, 0);
+	pthread_barrier_init(&load->start, NULL, cfg->tasks + cfg->bystander + 1);
+	pthread_barrier_init(&load->page, NULL, cfg->tasks);
+	atomic_init(&load->running, cfg->tasks);
+	atomic_init(&load->stop_at, ULONG_MAX);
+	atomic_init(&load->t1, 0);
+}
+
+static void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	cpu_set_t set;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	}
+	errno = pthread_create(thread, &attr, fn, arg);
+	if (errno && cpu >= 0)
+		err(1, "cannot start a thread on CPU %d", cpu);
+	if (errno)
+		err(1, "cannot start a thread");
+	pthread_attr_destroy(&attr);
+}
+
+/*
+ * The clock starts when all threads are there and before any of them goes on:
+ * a stall in the first touch is then part of the run for all of them.
+ */
+static void load_run(struct load *load)
+{
+	const struct load_config *cfg = &load->cfg;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int i;
+
+	if (cfg->bystander)
+		start_thread(&load->bystander.thread, cfg->pin_each ? 0 : cfg->pin,
+			     bystander_main, &load->bystander);
+	for (i = 0; i < cfg->tasks; i++)
+		start_thread(&load->task[i].thread,
+			     cfg->pin_each ? (int)(i % cpus) : cfg->pin,
+			     task_main, &load->task[i]);
+	for (i = 0; i < cfg->tasks + cfg->bystander; i++)
+		while (sem_wait(&load->arrived) && errno == EINTR)
+			;
+
+	load->t0 = counter_read();
+	pthread_barrier_wait(&load->start);
+
+	for (i = 0; i < cfg->tasks; i++)
+		pthread_join(load->task[i].thread, NULL);
+	if (cfg->bystander)
+		pthread_join(load->bystander.thread, NULL);
+}
+
+static int load_status(const struct load *load)
+{
+	u64 bad = 0;
+	unsigned int i;
+
+	for (i = 0; i < load->cfg.tasks; i++)
+		bad += load->task[i].bad;
+	if (bad)
+		warnx("%llu pages are wrong: bad, or --seed or --ipa is not theirs", bad);
+	return bad ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct load load;
+
+	options_parse(argc, argv, &load.cfg);
+	load_map(&load);
+	load_init(&load);
+	load_run(&load);
+	output_summary(&load);
+	if (fflush(stdout))
+		err(1, "standard output");
+	if (load.cfg.log && output_log(&load))
+		err(1, "--log %s", load.cfg.log);
+	return load_status(&load);
+}

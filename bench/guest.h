@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * guest-init: PID 1 of a guest that exists for one job. The job is on the
+ * kernel's command line, the result goes through the result channel.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stddef.h>
+
+#include "counter.h"
+
+/* Steps of one job, and words of one step: a command line is 2 KiB at most. */
+#define GUEST_WORDS_MAX		128
+
+/* channel.c: the result channel, JSON lines; also what can go wrong with a step. */
+int channel_open(const char *tty);
+void channel_line(const char *fmt, ...);
+void channel_text(const char *key, const char *text);
+int channel_fail(const char *fmt, ...);
+
+/* cold.c */
+struct cold {
+	u64 base;
+	u64 size;
+};
+
+int cold_find(struct cold *cold);
+
+/* klog.c: what the kernel logs from klog_start() on. */
+int klog_start(void);
+void klog_report(void);
+
+/* files.c: all return -1, with errno set, if the file cannot be had. */
+int file_write(const char *path, const char *text);
+int file_read(const char *path, void *buf, size_t size);
+
+/* steps.c: 0, or -1 after channel_fail(). */
+int step_do(int argc, char **argv);
+
+/* run.c */
+int step_run(int argc, char **argv);
+int step_start(int argc, char **argv);
+int step_wait(int argc, char **argv);
+int step_stats(int argc, char **argv);
+int step_kill_test(int argc, char **argv);
+
+/* trace.c */
+int step_trace(int argc, char **argv);
+
+#endif /* GUEST_H */

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guest-init: PID 1 of the guest. Does the steps that its arguments (the words
+ * after "--" on the kernel's command line) list, separated by ":", reports
+ * through the result channel, and turns the guest off. Another step is done
+ * even if one before it failed: what is known then is worth having.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define RESULT_CHANNEL	"/dev/hvc1"
+
+static const char * const mounts[][2] = {
+	{ "proc", "/proc" },
+	{ "sysfs", "/sys" },
+	{ "devtmpfs", "/dev" },
+	{ "debugfs", "/sys/kernel/debug" },
+	{ "tracefs", "/sys/kernel/tracing" },
+};
+
+/* A kernel without debugfs or tracefs still runs the workload. */
+static void mount_all(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+		mkdir(mounts[i][1], 0755);
+		mount(mounts[i][0], mounts[i][1], mounts[i][0], 0, NULL);
+	}
+}
+
+/* The initramfs need not have a device node: devtmpfs has it now. */
+static void open_console(void)
+{
+	int fd = open("/dev/console", O_RDWR);
+
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR);
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static int do_steps(int argc, char **argv)
+{
+	int first = 1, status = 0, i;
+
+	for (i = 1; i <= argc; i++) {
+		if (i < argc && strcmp(argv[i], ":"))
+			continue;
+		if (i - first > GUEST_WORDS_MAX)
+			status |= channel_fail("%s: too many words", argv[first]);
+		else if (i > first)
+			status |= step_do(i - first, argv + first);
+		first = i + 1;
+	}
+	return status ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	mount_all();
+	open_console();
+	if (channel_open(RESULT_CHANNEL))
+		perror("guest-init: " RESULT_CHANNEL);
+	if (klog_start())
+		channel_fail("there is no kernel log to read");
+	status = do_steps(argc, argv);
+	klog_report();
+	channel_line("{\"done\":true,\"status\":%d}", status);
+	sync();
+	return reboot(RB_POWER_OFF);
+}

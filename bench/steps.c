@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The steps a job is made of.
+ */
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define APF_COUNTERS	"/sys/kernel/debug/kvm-apf/*"
+
+/* Whatever counters the driver has; none without a driver. */
+static int step_apf(int argc, char **argv)
+{
+	char line[2048], value[64];
+	glob_t files;
+	size_t i, n = 0;
+
+	if (argc != 1)
+		return channel_fail("%s: takes no argument", argv[0]);
+	line[0] = '\0';
+	if (glob(APF_COUNTERS, 0, NULL, &files))
+		files.gl_pathc = 0;
+	for (i = 0; i < files.gl_pathc && n < sizeof(line) - 100; i++) {
+		const char *path = files.gl_pathv[i];
+
+		if (file_read(path, value, sizeof(value)) <= 0)
+			continue;
+		n += snprintf(line + n, sizeof(line) - n, "%s\"%s\":%lld", n ? "," : "",
+			      strrchr(path, '/') + 1, strtoll(value, NULL, 0));
+	}
+	channel_line("{\"guest_apf\":{%s}}", line);
+	if (files.gl_pathc)
+		globfree(&files);
+	return 0;
+}
+
+/* A line is "INTID: count of CPU 0, of CPU 1, ..., names". */
+static int add_counts(const char *line, u64 *count)
+{
+	int cpu = 0;
+	char *end;
+
+	line = strchr(line, ':');
+	if (!line)
+		return 0;
+	for (line++; cpu < 8; cpu++, line = end) {
+		u64 value = strtoull(line, &end, 10);
+
+		if (end == line)
+			break;
+		count[cpu] += value;
+	}
+	return cpu;
+}
+
+static int step_irqs(int argc, char **argv)
+{
+	char line[512], out[256] = "";
+	u64 count[8] = { 0 };
+	int i, n = 0, cpus = 0;
+	FILE *f = fopen("/proc/interrupts", "re");
+
+	if (argc != 1 || !f)
+		return channel_fail("%s: takes no argument, and needs /proc/interrupts", argv[0]);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "kvm-apf"))
+			cpus = add_counts(line, count);
+	fclose(f);
+	for (i = 0; i < cpus; i++)
+		n += snprintf(out + n, sizeof(out) - n, "%s%llu", i ? "," : "", count[i]);
+	channel_line("{\"irqs\":[%s]}", out);
+	return 0;
+}
+
+static int step_online(int argc, char **argv)
+{
+	char path[64];
+
+	if (argc != 3)
+		return channel_fail("online: say which CPU, and 0 or 1");
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", atoi(argv[1]));
+	if (file_write(path, argv[2]))
+		return channel_fail("online %s %s: %s", argv[1], argv[2], strerror(errno));
+	return 0;
+}
+
+static int step_sleep(int argc, char **argv)
+{
+	if (argc != 2)
+		return channel_fail("sleep: say how many ms");
+	return usleep(strtoul(argv[1], NULL, 0) * 1000);
+}
+
+/* The state follows the name, which may itself hold blanks and brackets. */
+static int sleeps_for_good(const char *path)
+{
+	char stat[512];
+	const char *state;
+
+	if (file_read(path, stat, sizeof(stat)) <= 0)
+		return 0;
+	state = strrchr(stat, ')');
+	return state && state[1] == ' ' && state[2] == 'D';
+}
+
+static int step_ps_d(int argc, char **argv)
+{
+	glob_t tasks;
+	size_t i;
+	int n = 0;
+
+	if (argc != 1 || glob("/proc/[0-9]*/task/*/stat", 0, NULL, &tasks))
+		return channel_fail("%s: takes no argument, and needs /proc", argv[0]);
+	for (i = 0; i < tasks.gl_pathc; i++)
+		n += sleeps_for_good(tasks.gl_pathv[i]);
+	globfree(&tasks);
+	channel_line("{\"ps_d\":%d}", n);
+	return 0;
+}
+
+/* Hands on a file of JSON lines, such as the log of apfload, as it is. */
+static int step_send(int argc, char **argv)
+{
+	char line[4000];
+	FILE *f;
+
+	f = argc == 2 ? fopen(argv[1], "re") : NULL;
+	if (!f)
+		return channel_fail("send: %s", argc == 2 ? strerror(errno) : "say which file");
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		channel_line("%s", line);
+	}
+	fclose(f);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+} steps[] = {
+	{ "run", step_run },
+	{ "start", step_start },
+	{ "wait", step_wait },
+	{ "stats", step_stats },
+	{ "trace", step_trace },
+	{ "send", step_send },
+	{ "apf", step_apf },
+	{ "irqs", step_irqs },
+	{ "online", step_online },
+	{ "sleep", step_sleep },
+	{ "kill-test", step_kill_test },
+	{ "ps-d", step_ps_d },
+};
+
+int step_do(int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (!strcmp(argv[0], steps[i].name))
+			return steps[i].fn(argc, argv);
+	return channel_fail("%s: no such step", argv[0]);
+}
