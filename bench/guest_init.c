@@ -50,17 +50,30 @@ static void open_console(void)
 		close(fd);
 }
 
-static int do_steps(int argc, char **argv)
+/*
+ * Cuts the words at their commas: a kernel refuses more than 32 arguments for
+ * init (CONFIG_INIT_ENV_ARG_LIMIT), so that a long job is "run,--tasks,8,...".
+ */
+static int cut_words(int argc, char **argv, char **word)
 {
-	int first = 1, status = 0, i;
+	int i, n = 0;
+	char *w;
 
-	for (i = 1; i <= argc; i++) {
-		if (i < argc && strcmp(argv[i], ":"))
+	for (i = 1; i < argc; i++)
+		for (w = strtok(argv[i], ","); w && n < GUEST_WORDS_MAX; w = strtok(NULL, ","))
+			word[n++] = w;
+	return n;
+}
+
+static int do_steps(int words, char **word)
+{
+	int first = 0, status = 0, i;
+
+	for (i = 0; i <= words; i++) {
+		if (i < words && strcmp(word[i], ":"))
 			continue;
-		if (i - first > GUEST_WORDS_MAX)
-			status |= channel_fail("%s: too many words", argv[first]);
-		else if (i > first)
-			status |= step_do(i - first, argv + first);
+		if (i > first)
+			status |= step_do(i - first, word + first);
 		first = i + 1;
 	}
 	return status ? 1 : 0;
@@ -68,6 +81,7 @@ static int do_steps(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	char *word[GUEST_WORDS_MAX];
 	int status;
 
 	mount_all();
@@ -76,7 +90,7 @@ int main(int argc, char **argv)
 		perror("guest-init: " RESULT_CHANNEL);
 	if (klog_start())
 		channel_fail("there is no kernel log to read");
-	status = do_steps(argc, argv);
+	status = do_steps(cut_words(argc, argv, word), word);
 	klog_report();
 	channel_line("{\"done\":true,\"status\":%d}", status);
 	sync();
