@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `make help` lists the targets. The work is done by the programs in lab/.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arm64-apf
+CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACHE)/bin
+UNIT := make -s --no-print-directory -C tests/unit
+
+export KERNEL_SOURCE BUSYBOX T V
+
+.PHONY: help
+help:		## this text
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Variables:"
+	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this Linux 6.12, not from Debian's"
+	@echo "  KERNEL=<tree>                 what graft and ungraft work on"
+	@echo "  BUSYBOX=<file>                static arm64 busybox, not Debian's"
+	@echo "  T=<regex>                     run only the tests whose name matches"
+	@echo "  V=1                           show every line of the builds"
+	@echo
+	@echo "Everything built lies in $(CACHE), results in out/."
+
+.PHONY: deps
+deps:		## install the packages needed, or name the missing tools
+	@lab/deps
+
+.PHONY: kernel
+kernel: deps	## build the kernels: lab (host and guest), nodriver (guest)
+	@lab/kernel
+
+.PHONY: vmm
+vmm: kernel	## build the VMM, apfvm
+	@mkdir -p $(CACHE)/bin
+	@+$(MAKE) -s --no-print-directory -C vmm $(CROSS) KSRC=$(CACHE)/src/linux-6.12
+
+.PHONY: bench
+bench: kernel	## build the workload, apfload, and the guest's init
+	@mkdir -p $(CACHE)/bin
+	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
+
+.PHONY: images
+images: kernel vmm bench	## make the initramfs images
+	@lab/images
+
+.PHONY: demo
+demo: images	## the demonstration: table, pictures, out/demo.json
+	@bench/demo
+
+.PHONY: test
+test: deps	## run all tests (T=<regex>: some of them)
+	@tests/tap +source="lab/kernel --source-only" \
+		static="tests/static/run style checkpatch graft" \
+		unit="$(UNIT)" \
+		+build="make -s --no-print-directory images" \
+		kernel="tests/static/run kernel" \
+		system="tests/system/run"
+
+.PHONY: shell
+shell: images	## a shell in the host under QEMU, with apfvm at hand
+	@lab/boot --shell --out out/shell
+
+.PHONY: graft
+graft:		## put our code into the 6.12 tree KERNEL=<tree>
+	@$(if $(KERNEL),,echo "make graft: give KERNEL=<tree>" >&2; exit 1)
+	@lab/graft apply "$(KERNEL)"
+
+.PHONY: ungraft
+ungraft:	## take our code out of KERNEL=<tree> again
+	@$(if $(KERNEL),,echo "make ungraft: give KERNEL=<tree>" >&2; exit 1)
+	@lab/graft remove "$(KERNEL)"
+
+.PHONY: clean
+clean:		## remove out/ and the programs built, keep kernels and ccache
+	rm -rf out $(CACHE)/bin $(CACHE)/initramfs/base.*
+
+.PHONY: distclean
+distclean:	## remove out/ and all of the cache
+	rm -rf out $(CACHE)
