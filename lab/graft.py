@@ -277,6 +277,8 @@ def write(tree, wanted, record):
     except OSError as error:
         writer.roll_back()
         drop_empty(tree, dirs)
+        if not record.text:
+            shutil.rmtree(record.dir, ignore_errors=True)
         raise LabError(f"{error}. The tree was put back as it was") from error
     return changed
 

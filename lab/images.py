@@ -42,7 +42,6 @@ def host_archive():
         if name != "busybox":
             archive.link(f"bin/{name}", "busybox")
     archive.file("init", (SOURCES / "host-init").read_bytes(), 0o755)
-    archive.file("etc/motd", (SOURCES / "motd").read_bytes())
     for path in sorted(paths.BIN.iterdir()):
         if path.is_file() and path.name not in GUEST_PROGRAMS:
             archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""House style that can be counted."""
+
+import ast
+import statistics
+
+from harness import REPO, comment, sources, test
+
+MEDIAN_LINES, P90_LINES, MAX_LINES, MAX_FILE = 13, 45, 100, 400
+# No room for a first line in these: a patch, a document, data.
+NO_SPDX = {".patch", ".md", ".svg", ".json", ".txt", ".png"}
+C_FOLDERS = ("abi", "bench", "guest", "host", "tests", "vmm")
+
+
+def c_functions(path):
+    """(name, lines) of each function: in kernel style its braces stand in column 0."""
+    start, head = None, ""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start:
+            yield f"{path.relative_to(REPO)}: {head}", number - start + 1
+            start = None
+        elif line[:1].isalpha():
+            head = line
+
+
+def python_functions(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield f"{path.relative_to(REPO)}: {node.name}", node.end_lineno - node.lineno + 1
+
+
+def is_python(path):
+    with open(path, "rb") as text:
+        return path.suffix == ".py" or text.readline().startswith(b"#!/usr/bin/env python3")
+
+
+def python_files():
+    return [path for path in sources("*") if is_python(path)]
+
+
+def check_lengths(functions):
+    lengths = sorted(length for _, length in functions)
+    if not lengths:
+        return
+    median, p90 = statistics.median(lengths), lengths[len(lengths) * 9 // 10]
+    comment(f"{len(lengths)} functions: median {median} lines, p90 {p90}, longest {lengths[-1]}")
+    long = [f"{name}: {length} lines" for name, length in functions if length > MAX_LINES]
+    assert not long, f"over {MAX_LINES} lines:\n" + "\n".join(long)
+    assert median <= MEDIAN_LINES, f"median over {MEDIAN_LINES}"
+    longest = sorted(functions, key=lambda item: -item[1])[:10]
+    assert p90 <= P90_LINES, f"p90 over {P90_LINES}; the longest:\n" + "\n".join(map(str, longest))
+
+
+@test("style: length of C functions")
+def c_lengths():
+    check_lengths([entry for path in sources("*.c", "*.h") for entry in c_functions(path)])
+
+
+@test("style: length of Python functions")
+def python_lengths():
+    check_lengths([entry for path in python_files() for entry in python_functions(path)])
+
+
+@test("style: length of files")
+def file_lengths():
+    long = []
+    for path in {*sources("*.c", "*.h"), *python_files()}:
+        lines = len(path.read_text().splitlines())
+        if lines > MAX_FILE:
+            long.append(f"{path.relative_to(REPO)}: {lines} lines")
+    assert not long, f"over {MAX_FILE} lines:\n" + "\n".join(sorted(long))
+
+
+@test("style: each file says its licence first")
+def licences():
+    bad = []
+    for path in [*sources("*"), REPO / "Makefile", REPO / ".ci" / "run"]:
+        if path.suffix in NO_SPDX or path.suffix in (".o", ".d"):
+            continue
+        with open(path, errors="replace") as text:
+            first = text.readline()
+            if first.startswith("#!"):
+                first = text.readline()
+        if "SPDX-License-Identifier: GPL-2.0" not in first:
+            bad.append(str(path.relative_to(REPO)))
+    assert not bad, "no SPDX-License-Identifier in the first line:\n" + "\n".join(bad)
+
+
+@test("style: Python compiles")
+def python_compiles():
+    for path in python_files():
+        compile(path.read_text(), path, "exec")
