@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* KVM's GICv3: a distributor and one redistributor per vCPU. */
+#ifndef APFVM_GIC_H
+#define APFVM_GIC_H
+
+#include "devtree.h"
+
+/* Shared peripheral interrupts have INTIDs from 32. */
+#define GIC_SPI_BASE	32
+
+struct gic {
+	int vm_fd;
+	int fd;
+};
+
+/* To be called when all vCPUs are there, and before any of them runs. */
+int gic_create(struct gic *gic, int vm_fd);
+void gic_destroy(struct gic *gic);
+void gic_describe(struct devtree *tree, unsigned int cpus);
+/* @level: state of the line of shared peripheral interrupt @spi. */
+void gic_set_spi(const struct gic *gic, unsigned int spi, int level);
+
+#endif /* APFVM_GIC_H */

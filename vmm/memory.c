@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "memory.h"
+#include "util.h"
+
+#define HUGE	(2 * MIB)
+
+/*
+ * KVM maps a 2 MiB page as such only if host address and IPA are congruent, so
+ * the mapping is made larger than asked for and trimmed to an aligned start.
+ */
+static char *map_aligned(uint64_t size)
+{
+	char *raw, *start;
+
+	raw = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (raw == MAP_FAILED)
+		return NULL;
+	start = (char *)align_up((uintptr_t)raw, HUGE);
+	if (start > raw)
+		munmap(raw, start - raw);
+	if (start < raw + HUGE)
+		munmap(start + size, raw + HUGE - start);
+	return start;
+}
+
+/*
+ * Huge pages spare the boot thousands of stage-2 faults. The cold region is
+ * asked for page by page. A host kernel without huge pages refuses both pieces
+ * of advice, rightly.
+ */
+static void advise(struct memory *mem)
+{
+	madvise(mem->host, mem->size, MADV_HUGEPAGE);
+	if (mem->cold_size)
+		madvise(mem->host + mem->size, mem->cold_size, MADV_NOHUGEPAGE);
+}
+
+int memory_create(struct memory *mem, int vm_fd, uint64_t size,
+		  uint64_t cold_size)
+{
+	struct kvm_userspace_memory_region slot = {
+		.guest_phys_addr = MEMORY_BASE,
+		.memory_size = size + cold_size,
+	};
+
+	mem->size = size;
+	mem->cold_size = cold_size;
+	mem->host = map_aligned(size + cold_size);
+	if (!mem->host)
+		return say_errno("cannot map %llu MiB of guest memory",
+				 slot.memory_size / MIB);
+	advise(mem);
+	slot.userspace_addr = (uintptr_t)mem->host;
+	if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
+		say_errno("KVM_SET_USER_MEMORY_REGION");
+		memory_destroy(mem);
+		return -1;
+	}
+	return 0;
+}
+
+void memory_destroy(struct memory *mem)
+{
+	if (mem->host)
+		munmap(mem->host, mem->size + mem->cold_size);
+	mem->host = NULL;
+}
+
+void *memory_at(const struct memory *mem, uint64_t ipa, uint64_t size)
+{
+	uint64_t offset = ipa - MEMORY_BASE;
+
+	if (ipa < MEMORY_BASE || offset > mem->size || size > mem->size - offset)
+		return NULL;
+	return mem->host + offset;
+}

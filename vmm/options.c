@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "util.h"
+
+#define MEM_MAX_MIB	65536
+
+static const char help[] =
+"usage: apfvm --kernel IMAGE [OPTION]...\n"
+"Run an arm64 Linux guest, the last part of whose memory is cold: each of its\n"
+"pages comes when the guest first touches it, as late as a policy says.\n"
+"\n"
+"  --kernel IMAGE      uncompressed arm64 kernel Image\n"
+"  --initrd FILE       initial RAM disk\n"
+"  --append STR        kernel command line (console=hvc0 panic=-1)\n"
+"  --mem MIB           ordinary memory, an even number (256)\n"
+"  --cold MIB          cold memory, behind the ordinary memory (0)\n"
+"  --cpus N            vCPUs, 1 to 8 (1)\n"
+"  --seed N            what the cold pages hold follows from it (1)\n"
+"  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
+"  --apf MODE          asynchronous page faults: default, off or on (default)\n"
+"  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
+"  --result FILE       output of the guest's hvc1 (nowhere)\n"
+"  --marks FILE        when each page was asked for and answered, JSON lines\n"
+"  --stop-after MS     stop the VM after that time\n"
+"  --help              this text\n"
+"\n"
+"RANGE is 'all' or START-END in pages of the cold memory, END not included;\n"
+"with suffix K, M or G in bytes. SPEC is a comma-separated list of:\n"
+"  now           at once             delay=MS  after that time, fractions allowed\n"
+"  never         no answer           fail      'this page is lost', now or delayed\n"
+"  batch=N       hold requests until N wait, or twice the delay has passed\n"
+"  order=ORDER   of a batch: fifo, lifo or shuffle\n"
+"\n"
+"A line '@stats NAME' that the guest writes to hvc1 is replaced in the result by\n"
+"KVM's statistics of that moment, as one line of JSON.\n"
+"\n"
+"Exit status: 0 guest powered off, 1 error, 2 bad usage, 3 guest reset,\n"
+"4 the guest touched a page that cannot be had, 5 stopped by SIGTERM, SIGINT\n"
+"or --stop-after.\n";
+
+/* An option is a number or, when @max is 0, a text. */
+static const struct rule {
+	const char *name;
+	size_t field;
+	uint64_t min;
+	uint64_t max;
+} rules[] = {
+	{ "kernel",     offsetof(struct options, kernel),        0, 0 },
+	{ "initrd",     offsetof(struct options, initrd),        0, 0 },
+	{ "append",     offsetof(struct options, append),        0, 0 },
+	{ "console",    offsetof(struct options, console),       0, 0 },
+	{ "result",     offsetof(struct options, result),        0, 0 },
+	{ "marks",      offsetof(struct options, marks),         0, 0 },
+	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
+	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
+	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
+	{ "seed",       offsetof(struct options, seed),          0, UINT64_MAX },
+	{ "stop-after", offsetof(struct options, stop_after_ms), 1, INT32_MAX },
+};
+
+enum {
+	OPTION_POLICY = ARRAY_SIZE(rules),
+	OPTION_APF,
+	OPTION_HELP,
+	OPTION_COUNT,
+};
+
+/* Policies can be read only once the size of the cold memory is known. */
+struct policy_texts {
+	unsigned int count;
+	const char *text[POLICY_MAX];
+};
+
+static int set_number(const struct rule *rule, uint64_t *field, const char *text)
+{
+	uint64_t value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (!*text || *end || strchr(text, '-'))
+		return say_error("--%s: '%s' is not a number", rule->name, text);
+	if (errno || value < rule->min || value > rule->max)
+		return say_error("--%s: %s is not between %" PRIu64 " and %" PRIu64,
+				 rule->name, text, rule->min, rule->max);
+	*field = value;
+	return 0;
+}
+
+static int set_field(struct options *opt, const struct rule *rule, const char *text)
+{
+	void *field = (char *)opt + rule->field;
+
+	if (rule->max)
+		return set_number(rule, field, text);
+	*(const char **)field = text;
+	return 0;
+}
+
+static int set_apf(struct options *opt, const char *text)
+{
+	static const char *const name[] = { "default", "off", "on" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(name); i++) {
+		if (!strcmp(text, name[i])) {
+			opt->apf = (enum apf_mode)i;
+			return 0;
+		}
+	}
+	return say_error("--apf: '%s' is none of default, off, on", text);
+}
+
+static int keep_policy(struct policy_texts *policies, const char *text)
+{
+	if (policies->count == POLICY_MAX)
+		return say_error("--policy: given more than %d times", POLICY_MAX - 1);
+	policies->text[policies->count++] = text;
+	return 0;
+}
+
+static int parse_policies(struct options *opt, const struct policy_texts *policies)
+{
+	uint64_t page_size = sysconf(_SC_PAGESIZE);
+	char why[160];
+	unsigned int i;
+
+	if (policies->count && !opt->cold_mib)
+		return say_error("--policy: there is no cold memory; give --cold MIB");
+	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size, page_size);
+	for (i = 0; i < policies->count; i++) {
+		if (policy_list_add(&opt->policies, policies->text[i], why, sizeof(why)))
+			return say_error("--policy: %s", why);
+	}
+	return 0;
+}
+
+static int check(const struct options *opt)
+{
+	if (!opt->kernel)
+		return say_error("--kernel is missing; see --help");
+	/* What follows the ordinary memory is to be aligned to 2 MiB. */
+	if (opt->mem_mib % 2)
+		return say_error("--mem: %" PRIu64 " is not an even number", opt->mem_mib);
+	return 0;
+}
+
+static void fill_getopt_table(struct option *table)
+{
+	unsigned int i;
+
+	memset(table, 0, (OPTION_COUNT + 1) * sizeof(*table));
+	for (i = 0; i < OPTION_COUNT; i++) {
+		table[i].has_arg = required_argument;
+		table[i].val = i;
+	}
+	for (i = 0; i < ARRAY_SIZE(rules); i++)
+		table[i].name = rules[i].name;
+	table[OPTION_POLICY].name = "policy";
+	table[OPTION_APF].name = "apf";
+	table[OPTION_HELP].name = "help";
+	table[OPTION_HELP].has_arg = no_argument;
+}
+
+static int take(struct options *opt, struct policy_texts *policies, int option,
+		char **argv)
+{
+	switch (option) {
+	case OPTION_POLICY:
+		return keep_policy(policies, optarg);
+	case OPTION_APF:
+		return set_apf(opt, optarg);
+	case ':':
+		return say_error("%s needs a value", argv[optind - 1]);
+	case '?':
+		return say_error("%s: there is no such option; see --help",
+				 argv[optind - 1]);
+	default:
+		return set_field(opt, &rules[option], optarg);
+	}
+}
+
+enum options_result options_parse(struct options *opt, int argc, char **argv)
+{
+	struct option table[OPTION_COUNT + 1];
+	struct policy_texts policies = { .count = 0 };
+	int option;
+
+	*opt = (struct options) {
+		.append = "console=hvc0 panic=-1",
+		.console = "-",
+		.mem_mib = 256,
+		.cpus = 1,
+		.seed = 1,
+	};
+	fill_getopt_table(table);
+	while ((option = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			fputs(help, stdout);
+			return OPTIONS_HELP;
+		}
+		if (take(opt, &policies, option, argv))
+			return OPTIONS_WRONG;
+	}
+	if (optind < argc) {
+		say_error("'%s': there are only options; see --help", argv[optind]);
+		return OPTIONS_WRONG;
+	}
+	if (check(opt) || parse_policies(opt, &policies))
+		return OPTIONS_WRONG;
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef APFVM_OPTIONS_H
+#define APFVM_OPTIONS_H
+
+#include <stdint.h>
+
+#include "policy.h"
+
+#define CPUS_MAX	8
+
+/* What apfvm's exit status says. The numbers are part of its interface. */
+enum status {
+	STATUS_OFF	= 0,
+	STATUS_ERROR	= 1,
+	STATUS_USAGE	= 2,
+	STATUS_RESET	= 3,
+	STATUS_MEMORY	= 4,
+	STATUS_STOPPED	= 5,
+};
+
+enum apf_mode {
+	APF_DEFAULT,
+	APF_OFF,
+	APF_ON,
+};
+
+struct options {
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	const char *console;
+	const char *result;
+	const char *marks;
+	uint64_t mem_mib;
+	uint64_t cold_mib;
+	uint64_t cpus;
+	uint64_t seed;
+	uint64_t stop_after_ms;
+	enum apf_mode apf;
+	struct policy_list policies;
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_HELP,
+	OPTIONS_WRONG,
+};
+
+/* Says on stderr what is wrong; the help text goes to stdout. */
+enum options_result options_parse(struct options *opt, int argc, char **argv);
+
+#endif /* APFVM_OPTIONS_H */

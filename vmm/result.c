@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <string.h>
+
+#include "result.h"
+
+static const char command[] = "@stats ";
+
+#define COMMAND_SIZE	(sizeof(command) - 1)
+
+void result_init(struct result *r, struct output *out, result_stats_fn stats,
+		 void *opaque)
+{
+	*r = (struct result) { .out = out, .stats = stats, .opaque = opaque };
+}
+
+static bool may_be_command(const struct result *r)
+{
+	size_t n = r->size < COMMAND_SIZE ? r->size : COMMAND_SIZE;
+
+	return r->size < RESULT_COMMAND_MAX && !memcmp(r->line, command, n);
+}
+
+void result_flush(struct result *r)
+{
+	output_write(r->out, r->line, r->size);
+	r->size = 0;
+}
+
+/*
+ * The name behind "@stats ", or NULL if that is not what the line says. A
+ * terminal that is not raw puts a carriage return before the end of the line.
+ */
+static const char *stats_name(struct result *r)
+{
+	char *name = r->line + COMMAND_SIZE;
+	size_t i, n = r->size - 1;
+
+	if (n <= COMMAND_SIZE || memcmp(r->line, command, COMMAND_SIZE))
+		return NULL;
+	n -= COMMAND_SIZE;
+	if (name[n - 1] == '\r')
+		n--;
+	for (i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+			return NULL;
+	}
+	name[n] = '\0';
+	return n ? name : NULL;
+}
+
+static void end_line(struct result *r)
+{
+	const char *name = stats_name(r);
+
+	if (name) {
+		r->stats(r->opaque, name, r->out);
+		r->size = 0;
+	} else {
+		result_flush(r);
+	}
+}
+
+/* Passes on what belongs to the line that is passing; returns how much that is. */
+static size_t pass(struct result *r, const char *data, size_t size)
+{
+	const char *end = memchr(data, '\n', size);
+	size_t n = end ? (size_t)(end - data) + 1 : size;
+
+	output_write(r->out, data, n);
+	r->passing = !end;
+	return n;
+}
+
+static void hold(struct result *r, char c)
+{
+	r->line[r->size++] = c;
+	if (c == '\n') {
+		end_line(r);
+	} else if (!may_be_command(r)) {
+		result_flush(r);
+		r->passing = true;
+	}
+}
+
+void result_write(struct result *r, const char *data, size_t size)
+{
+	while (size) {
+		size_t n = 1;
+
+		if (r->passing)
+			n = pass(r, data, size);
+		else
+			hold(r, *data);
+		data += n;
+		size -= n;
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The result channel: what the guest writes goes to a file, but a line
+ * "@stats NAME" is a command and is replaced by its answer. NAME is made of
+ * letters, digits and "._-"; any other line is no command.
+ */
+#ifndef APFVM_RESULT_H
+#define APFVM_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "output.h"
+
+#define RESULT_COMMAND_MAX	128
+
+/* Writes the answer, a whole line, to @out. */
+typedef void (*result_stats_fn)(void *opaque, const char *name, struct output *out);
+
+/*
+ * @line holds back the start of a line for as long as it may yet be a command;
+ * of any other line, @passing, nothing is held back.
+ */
+struct result {
+	struct output *out;
+	result_stats_fn stats;
+	void *opaque;
+	bool passing;
+	size_t size;
+	char line[RESULT_COMMAND_MAX + 1];
+};
+
+void result_init(struct result *r, struct output *out, result_stats_fn stats,
+		 void *opaque);
+void result_write(struct result *r, const char *data, size_t size);
+/* The guest is gone: a line without an end is passed on as it is. */
+void result_flush(struct result *r);
+
+#endif /* APFVM_RESULT_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The cold region's server: one thread that takes requests for missing pages
+ * from a userfaultfd and answers each as late as its policy says.
+ */
+#ifndef APFVM_UFFD_H
+#define APFVM_UFFD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "marks.h"
+#include "pending.h"
+#include "vm.h"
+
+/* "repeated": requests for a page that waits already, not in "requests". */
+struct uffd_counts {
+	uint64_t requests;
+	uint64_t repeated;
+	uint64_t served;
+	uint64_t failed;
+};
+
+/**
+ * struct uffd - the server
+ * @fd:		userfaultfd, or -1 if there is no cold region
+ * @vm:		ended if the server cannot go on
+ * @base:	host address of the cold region
+ * @ipa:	its IPA
+ * @size:	its size in bytes
+ * @page_size:	of the host
+ * @page_shift:	log2 of it
+ * @seed:	what the pages hold follows from it
+ * @page:	the page being answered
+ * @step:	what each word of a page adds to its first one
+ * @stopping:	the thread is to end
+ * @started:	the thread is there
+ * @counts:	written by the thread, read by any
+ */
+struct uffd {
+	int fd;
+	struct vm *vm;
+	char *base;
+	uint64_t ipa;
+	uint64_t size;
+	uint64_t page_size;
+	unsigned int page_shift;
+	uint64_t seed;
+	uint64_t *page;
+	uint64_t *step;
+	struct pending pending;
+	struct release release;
+	struct marks marks;
+	bool stopping;
+	bool started;
+	pthread_t thread;
+	struct uffd_counts counts;
+};
+
+int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt);
+void uffd_destroy(struct uffd *u);
+int uffd_start(struct uffd *u);
+/*
+ * No answers any more. Whoever waits for a page goes on, without its contents:
+ * so the vCPUs must have been kicked before.
+ */
+void uffd_stop(struct uffd *u);
+/* A snapshot; @waiting may be NULL. */
+struct uffd_counts uffd_read_counts(const struct uffd *u, uint64_t *waiting);
+
+#endif /* APFVM_UFFD_H */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtio-mmio transport (virtio 1.2, section 4.2, register version 2) for
+ * devices which only consume what the guest sends.
+ */
+#ifndef APFVM_VIRTIO_MMIO_H
+#define APFVM_VIRTIO_MMIO_H
+
+#include <pthread.h>
+
+#include "virtqueue.h"
+#include "vm.h"
+
+#define VIRTIO_QUEUES_MAX	2
+
+/**
+ * struct virtio_mmio - a device on the virtio-mmio transport
+ * @mmio:	where it is
+ * @vm:		whose memory and interrupts it uses
+ * @device_id:	what it is, VIRTIO_ID_*
+ * @spi:	its interrupt
+ * @notify:	the guest says that there is something in queue @index; with
+ *		@lock held
+ * @lock:	guards all below, against the other vCPUs
+ */
+struct virtio_mmio {
+	struct mmio_device mmio;
+	struct vm *vm;
+	uint32_t device_id;
+	unsigned int spi;
+	void (*notify)(struct virtio_mmio *dev, unsigned int index);
+
+	pthread_mutex_t lock;
+	uint32_t status;
+	uint32_t interrupts;
+	uint32_t features_select;
+	uint32_t queue_select;
+	struct virtqueue queue[VIRTIO_QUEUES_MAX];
+};
+
+/* @slot: 0 upward; gives the device its address and its interrupt. */
+int virtio_mmio_create(struct virtio_mmio *dev, struct vm *vm, unsigned int slot,
+		       uint32_t device_id);
+void virtio_mmio_destroy(struct virtio_mmio *dev);
+
+/* For @notify: something of a queue was used. */
+void virtio_mmio_interrupt(struct virtio_mmio *dev);
+/* For @notify: the guest broke the rules; only a reset helps. */
+void virtio_mmio_broken(struct virtio_mmio *dev);
+
+#endif /* APFVM_VIRTIO_MMIO_H */
