@@ -22,6 +22,7 @@ struct load_config {
 	const char *map;
 	const char *label;
 	const char *log;
+	const char *mark;
 	u64 offset;
 	u64 length;
 	u64 ipa;

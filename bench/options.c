@@ -40,6 +40,8 @@ static const char usage[] =
 "  --pin-each        task i on CPU i modulo the number of CPUs, bystander on 0\n"
 "  --log FILE        times of every touch and wakeup, as JSON lines\n"
 "  --label STR       name of the run (run)\n"
+"  --mark FILE       only write 'cntvct N', the counter's value, to FILE (such as\n"
+"                    trace_marker, to tie a kernel's trace to the log)\n"
 "  --help            this text\n"
 "\n"
 "Numbers may be hexadecimal, and have a suffix K, M or G. Result: one JSON line.\n"
@@ -49,7 +51,7 @@ enum option_id {
 	OPT_MAP = 1, OPT_OFFSET, OPT_LENGTH, OPT_IPA, OPT_SEED, OPT_TASKS,
 	OPT_PAGES, OPT_SKIP, OPT_LAYOUT, OPT_COMPUTE, OPT_FIXED_TIME, OPT_SAME_PAGE,
 	OPT_WRITE, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
-	OPT_LABEL, OPT_HELP,
+	OPT_LABEL, OPT_MARK, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -72,6 +74,7 @@ static const struct option options[] = {
 	{ "pin-each", no_argument, NULL, OPT_PIN_EACH },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "label", required_argument, NULL, OPT_LABEL },
+	{ "mark", required_argument, NULL, OPT_MARK },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ }
 };
@@ -188,6 +191,9 @@ static void set_word(struct load_config *cfg, int id, const char *arg)
 	case OPT_LOG:
 		cfg->log = arg;
 		break;
+	case OPT_MARK:
+		cfg->mark = arg;
+		break;
 	case OPT_LABEL:
 		cfg->label = parse_label(arg);
 		break;
@@ -251,6 +257,8 @@ void options_parse(int argc, char **argv, struct load_config *cfg)
 	}
 	if (optind < argc)
 		errx(2, "'%s' is not an option (see apfload --help)", argv[optind]);
+	if (cfg->mark)
+		return;
 	if (cfg->ipa == ULLONG_MAX)
 		cfg->ipa = cfg->offset;
 	if (!cfg->length)
