@@ -52,7 +52,7 @@ struct kvm_apf_block {
 	__le32	missing;
 	__le32	declined;
 	__u8	reserved[40];
-} __attribute__((aligned(KVM_APF_BLOCK_SIZE)));
+};
 
 /*
  * SMCCC: fast call, SMC64, owner 6 (vendor-specific hypervisor service), over
@@ -83,7 +83,7 @@ struct kvm_apf_block {
  * faults neither: the guest disables first, then wakes all that wait there.
  */
 #define KVM_APF_ENABLE			1
-#define KVM_APF_ENABLE_ON		(1ULL << 0)
+#define KVM_APF_ENABLE_ON		1ULL
 #define KVM_APF_ENABLE_ADDR		(~(__u64)(KVM_APF_BLOCK_SIZE - 1))
 
 /*
