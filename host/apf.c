@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults (APF): a vCPU goes on while the host fetches the
+ * page it faulted on. How a fault travels:
+ *
+ *   user_mem_abort()
+ *     kvm_apf_faultin_pfn()	no-wait attempt: the page is there, done
+ *       apf_fault()		it would block: the page's token, or a new one
+ *         apf_work_start()	  and a worker that fetches it (apf-work.c)
+ *         apf_decide()		what the vCPU does meanwhile (apf-decide.h):
+ *           apf_announce()	  tell the guest: block (apf-block.c) and PPI
+ *           KVM_REQ_APF	  halt
+ *           or wait here	  as without APF
+ *
+ *   apf_work_execute()		a worker: fetches the page, sets the token's bit
+ *				in @done, KVM_REQ_APF, kicks the vCPU
+ *
+ *   check_vcpu_requests()
+ *     kvm_apf_handle_request()
+ *       apf_halt()		as in WFI, until an interrupt or the page
+ *       apf_complete()		ready bits for all that is done, one PPI
+ *
+ * Everything but the worker runs in the vCPU's own thread.
+ */
+
+#include <linux/kvm_host.h>
+#include <linux/moduleparam.h>
+#include <trace/events/kvm.h>
+
+#include <asm/kvm_emulate.h>
+#include <asm/virt.h>
+
+#include "apf.h"
+#include "apf-decide.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "kvm-arm."
+
+enum apf_default {
+	APF_DEFAULT_OFF,	/* only where the VMM asks */
+	APF_DEFAULT_HALT,	/* every VM halts; announcements where the VMM asks */
+	APF_DEFAULT_ON,		/* as if every VMM asked */
+};
+
+static const char * const apf_default_names[] = { "off", "halt", "on" };
+static unsigned int apf_default;
+
+static int apf_default_set(const char *val, const struct kernel_param *kp)
+{
+	int n = sysfs_match_string(apf_default_names, val);
+
+	if (n < 0)
+		return n;
+
+	WRITE_ONCE(apf_default, n);
+
+	return 0;
+}
+
+static int apf_default_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", apf_default_names[READ_ONCE(apf_default)]);
+}
+
+static const struct kernel_param_ops apf_default_ops = {
+	.set = apf_default_set,
+	.get = apf_default_get,
+};
+
+module_param_cb(apf, &apf_default_ops, NULL, 0644);
+MODULE_PARM_DESC(apf, "Asynchronous page faults of new VMs whose VMM does not ask: off, halt, on");
+
+/* What KVM_REG_ARM_VENDOR_HYP_BMAP_2 is in a new VM. */
+unsigned long kvm_apf_default_bmap(void)
+{
+	return READ_ONCE(apf_default) == APF_DEFAULT_ON ?
+	       BIT(KVM_REG_ARM_VENDOR_HYP_BIT_APF) : 0;
+}
+
+void kvm_apf_init_vm(struct kvm *kvm)
+{
+	kvm->arch.apf.halt = READ_ONCE(apf_default) == APF_DEFAULT_HALT;
+	kvm->arch.apf.intid = KVM_APF_DEFAULT_INTID;
+}
+
+void kvm_apf_destroy_vm(struct kvm *kvm)
+{
+	if (kvm->arch.apf.pool)
+		apf_pool_put(kvm->arch.apf.pool);
+}
+
+static bool apf_asked_for(struct kvm *kvm)
+{
+	return test_bit(KVM_REG_ARM_VENDOR_HYP_BIT_APF,
+			&kvm->arch.smccc_feat.vendor_hyp_bmap_2);
+}
+
+/*
+ * Without an in-kernel GIC there is nothing that could end a halt; the memory
+ * of protected VMs is not the host's to fetch; and with nested virtualisation
+ * EL1 and EL0 are not what the fault's PSTATE says.
+ */
+static bool apf_possible(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+
+	return (kvm->arch.apf.halt || apf_asked_for(kvm)) &&
+	       irqchip_in_kernel(kvm) && !vcpu_has_nv(vcpu) &&
+	       !is_protected_kvm_enabled();
+}
+
+/* vCPUs may come here at the same time: the first one's pool it is. */
+static int apf_pool_init(struct kvm *kvm)
+{
+	struct kvm_apf_pool *pool;
+
+	if (READ_ONCE(kvm->arch.apf.pool))
+		return 0;
+
+	pool = apf_pool_create();
+	if (!pool)
+		return -ENOMEM;
+	if (cmpxchg(&kvm->arch.apf.pool, NULL, pool))
+		apf_pool_put(pool);
+
+	return 0;
+}
+
+/**
+ * kvm_apf_vcpu_first_run - turn APF on for a vCPU, if its VM has it
+ * @vcpu:	the vCPU, about to run for the first time; the VM's features and
+ *		the vGIC are final
+ *
+ * Return: 0, also where APF stays off; -ENOMEM.
+ */
+int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf;
+
+	if (vcpu->arch.apf || !apf_possible(vcpu))
+		return 0;
+	if (apf_pool_init(vcpu->kvm))
+		return -ENOMEM;
+
+	apf = kzalloc(sizeof(*apf), GFP_KERNEL_ACCOUNT);
+	if (!apf)
+		return -ENOMEM;
+
+	apf->halt_token = APF_NO_TOKEN;
+	apf->last_token = APF_NO_TOKEN;
+	/* A PPI that another device of the VM owns: halts only. */
+	apf->announces = apf_asked_for(vcpu->kvm) && !vgic_apf_init(vcpu);
+
+	/* Pairs with the READ_ONCE() of kvm_apf_page_done(), in other threads. */
+	smp_store_release(&vcpu->arch.apf, apf);
+
+	return 0;
+}
+
+/*
+ * What could not be written to the block is tried again each time the vCPU's
+ * thread is scheduled in, which is after every signal and every halt: those, and
+ * a change of the memslots, are why it failed.
+ */
+void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.apf && vcpu->arch.apf->retry)
+		kvm_make_request(KVM_REQ_APF, vcpu);
+}
+
+void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	if (!apf)
+		return;
+
+	apf_disable(apf);
+	apf->halt_token = APF_NO_TOKEN;
+}
+
+void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	int token;
+
+	if (!apf)
+		return;
+
+	for_each_set_bit(token, &apf->tokens.busy, APF_TOKENS)
+		apf_work_orphan(apf->work[token]);
+
+	kfree(apf);
+}
+
+/* A new page: a token and a worker for it. Return: the token, or -1. */
+static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
+		     gfn_t gfn, bool write_fault)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	int token = apf_tokens_alloc(&apf->tokens, gfn);
+
+	if (token < 0)
+		return APF_NO_TOKEN;
+
+	apf->work[token] = apf_work_start(vcpu, token, gfn,
+					  __gfn_to_hva_memslot(slot, gfn),
+					  write_fault);
+	if (!apf->work[token]) {
+		apf_tokens_cancel(&apf->tokens, token);
+		return APF_NO_TOKEN;
+	}
+
+	return token;
+}
+
+/* Has the vCPU come back to the same place, with an interrupt it did not take? */
+static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	unsigned long pc = *vcpu_pc(vcpu);
+
+	if (token == apf->last_token && pc == apf->last_pc &&
+	    vgic_apf_any_pending(vcpu))
+		apf->stuck++;
+	else
+		apf->stuck = 0;
+
+	apf->last_token = token;
+	apf->last_pc = pc;
+
+	return apf->stuck;
+}
+
+/* The guest's side of the facts. */
+static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	struct kvm_apf_block block;
+
+	facts->unreadable = apf_block_read(vcpu, &block);
+	if (facts->unreadable)
+		return;
+
+	apf_tokens_seen(&apf->tokens, le64_to_cpu(block.ready));
+	facts->missing = le32_to_cpu(block.missing);
+	facts->declined = le32_to_cpu(block.declined) == facts->token + 1;
+	if (facts->declined) {
+		vcpu->stat.apf_declined++;
+		facts->unreadable = apf_block_clear_declined(vcpu);
+	}
+}
+
+static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	*facts = (struct apf_facts) {
+		.user		= !vcpu_mode_priv(vcpu),
+		.masked		= *vcpu_cpsr(vcpu) & PSR_I_BIT,
+		.enabled	= apf_enabled(apf),
+		.token		= token,
+	};
+
+	facts->stuck = apf_count_stuck(vcpu, token);
+	if (!facts->enabled || !facts->user)
+		return;
+
+	apf_read_block(vcpu, facts);
+	facts->announceable = apf_tokens_may_announce(&apf->tokens, token);
+	facts->pending = vgic_apf_pending(vcpu);
+	facts->deliverable = vgic_apf_deliverable(vcpu);
+}
+
+/* Return: whether the guest could be told. */
+static bool apf_announce(struct kvm_vcpu *vcpu, int token, bool repeated)
+{
+	if (apf_block_announce(vcpu, token, *vcpu_pc(vcpu)))
+		return false;
+
+	apf_tokens_announced(&vcpu->arch.apf->tokens, token);
+	vcpu->stat.apf_announced++;
+	vcpu->stat.apf_repeated += repeated;
+	trace_kvm_async_pf_not_present(token, kvm_vcpu_get_hfar(vcpu));
+	vgic_apf_pend(vcpu);
+
+	return true;
+}
+
+static bool apf_carry_out(struct kvm_vcpu *vcpu, int token, bool repeated,
+			  enum apf_verdict verdict)
+{
+	switch (verdict) {
+	case APF_ANNOUNCE:
+		return apf_announce(vcpu, token, repeated);
+	case APF_HALT:
+		vcpu->arch.apf->halt_token = token;
+		kvm_make_request(KVM_REQ_APF, vcpu);
+		return true;
+	case APF_REENTER:
+		return true;
+	case APF_SYNC:
+		break;
+	}
+
+	return false;
+}
+
+/* A page that the host does not have. Return: false to wait for it here. */
+static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
+		      gfn_t gfn, bool write_fault)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	int token = apf_tokens_find(&apf->tokens, gfn);
+	bool repeated = token >= 0;
+	struct apf_facts facts;
+
+	/* Wait for it here, so that the error surfaces as without APF. */
+	if (apf_tokens_take_failed(&apf->tokens, gfn))
+		return false;
+
+	/* No worker for a fault that waits here anyway. */
+	if (!repeated && !(*vcpu_cpsr(vcpu) & PSR_I_BIT))
+		token = apf_start(vcpu, slot, gfn, write_fault);
+	if (token < 0)
+		return false;
+
+	if (repeated)
+		trace_kvm_async_pf_repeated_fault(kvm_vcpu_get_hfar(vcpu), gfn);
+	else
+		trace_kvm_try_async_get_page(kvm_vcpu_get_hfar(vcpu), gfn);
+
+	apf_gather(vcpu, token, &facts);
+
+	return apf_carry_out(vcpu, token, repeated, apf_decide(&facts));
+}
+
+static kvm_pfn_t apf_gfn_to_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
+				bool *async, bool write_fault, bool *writable)
+{
+	return __gfn_to_pfn_memslot(slot, gfn, false, false, async, write_fault,
+				    writable, NULL);
+}
+
+/**
+ * kvm_apf_faultin_pfn - the page of a stage-2 fault, or something better to do
+ * @vcpu:	the vCPU that faulted
+ * @slot:	where @gfn is; not device memory
+ * @gfn:	the page
+ * @nested:	the fault was taken on behalf of a nested guest
+ * @write_fault: the access was a write
+ * @writable:	set to whether the page may be mapped for writing
+ *
+ * Return: as __gfn_to_pfn_memslot(), or KVM_PFN_APF_PENDING: the page is under
+ * way, and the fault handler is to go back to the run loop.
+ */
+kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
+			      const struct kvm_memory_slot *slot, gfn_t gfn,
+			      bool nested, bool write_fault, bool *writable)
+{
+	bool would_block = false;
+	kvm_pfn_t pfn;
+
+	vcpu->stat.stage2_aborts++;
+
+	if (!vcpu->arch.apf || nested || kvm_slot_can_be_private(slot))
+		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
+
+	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
+	if (!would_block)
+		return pfn;
+
+	if (apf_fault(vcpu, slot, gfn, write_fault))
+		return KVM_PFN_APF_PENDING;
+
+	vcpu->stat.apf_sync++;
+
+	return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
+}
+
+/*
+ * Has a page come that the vCPU's thread has not seen to yet? Then a halted vCPU
+ * is runnable. Called from any thread.
+ */
+bool kvm_apf_page_done(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = READ_ONCE(vcpu->arch.apf);
+
+	return apf && READ_ONCE(apf->done);
+}
+
+/* Halt, unless the page has come since the fault. */
+static void apf_halt(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	int token = apf->halt_token;
+
+	apf->halt_token = APF_NO_TOKEN;
+	if (token == APF_NO_TOKEN || kvm_apf_page_done(vcpu))
+		return;
+
+	vcpu->stat.apf_halted++;
+	kvm_vcpu_wfi(vcpu);
+}
+
+static void apf_reap_done(struct kvm_vcpu_apf *apf)
+{
+	unsigned long failed = 0, done = xchg(&apf->done, 0);
+	int token;
+
+	for_each_set_bit(token, &done, APF_TOKENS)
+		if (!apf_work_reap(apf->work[token]))
+			failed |= BIT(token);
+
+	apf_tokens_done(&apf->tokens, done, failed);
+}
+
+/* Ready bits for all that is owed, and one PPI for all of them. */
+static void apf_complete(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	unsigned long owed;
+	int idx, token;
+
+	apf_reap_done(apf);
+
+	apf->retry = false;
+	owed = apf->tokens.owed;
+	if (!owed)
+		return;
+
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	apf->retry = apf_block_ready(vcpu, owed);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	if (apf->retry)
+		return;
+
+	apf_tokens_posted(&apf->tokens);
+	vcpu->stat.apf_ready += hweight_long(owed);
+	vcpu->stat.apf_batches++;
+	for_each_set_bit(token, &owed, APF_TOKENS)
+		trace_kvm_async_pf_ready(token, gfn_to_gpa(apf->tokens.gfn[token]));
+	vgic_apf_pend(vcpu);
+}
+
+/*
+ * KVM_REQ_APF, before the vCPU goes back in. Halt before ready: what comes while
+ * the vCPU is halted is told at once.
+ */
+void kvm_apf_handle_request(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->arch.apf)
+		return;
+
+	apf_halt(vcpu);
+	apf_complete(vcpu);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Asynchronous page faults: what the parts of the host side share. */
+#ifndef __APF_H__
+#define __APF_H__
+
+#include <linux/kvm_types.h>
+
+#include <asm/kvm_apf.h>
+
+#include "apf-tokens.h"
+
+struct apf_work;
+
+#define APF_NO_TOKEN	(-1)
+
+/**
+ * struct kvm_vcpu_apf - APF state of a vCPU; it exists only where APF is on
+ * @tokens:	which pages are under way, and what the guest is owed
+ * @work:	the worker of each busy token
+ * @done:	bit n: the worker of token n has finished. Set by the workers,
+ *		taken by the vCPU's thread
+ * @enable:	the ENABLE word in force, 0: disabled
+ * @block:	where the guest's block is
+ * @halt_token:	halt for this token's page, at the next request, or APF_NO_TOKEN
+ * @last_token:	token of the last fault, and
+ * @last_pc:	its instruction, to see whether the vCPU gets anywhere
+ * @stuck:	see struct apf_facts
+ * @retry:	@tokens.owed could not be written to the block: try again
+ * @announces:	the PPI is ours: the guest may enable APF
+ *
+ * All but @done belongs to the thread that holds vcpu->mutex. It is allocated
+ * before the vCPU first runs and freed with the vCPU; the workers, which may
+ * outlive it, let go of it in apf_work_orphan().
+ */
+struct kvm_vcpu_apf {
+	struct apf_tokens	tokens;
+	struct apf_work		*work[APF_TOKENS];
+	unsigned long		done;
+	u64			enable;
+	struct gfn_to_hva_cache	block;
+	int			halt_token;
+	int			last_token;
+	unsigned long		last_pc;
+	unsigned int		stuck;
+	bool			retry;
+	bool			announces;
+};
+
+static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)
+{
+	return apf->enable & KVM_APF_ENABLE_ON;
+}
+
+/* apf-work.c */
+struct kvm_apf_pool *apf_pool_create(void);
+void apf_pool_put(struct kvm_apf_pool *pool);
+struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
+				unsigned long hva, bool write_fault);
+bool apf_work_reap(struct apf_work *work);
+void apf_work_orphan(struct apf_work *work);
+
+/* apf-block.c */
+int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block);
+int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc);
+int apf_block_clear_declined(struct kvm_vcpu *vcpu);
+int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens);
+void apf_disable(struct kvm_vcpu_apf *apf);
+
+#endif /* __APF_H__ */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asynchronous page faults (APF): what the rest of KVM/arm64 sees of them.
+ * arch/arm64/kvm/apf.c tells how a fault travels.
+ */
+#ifndef __ARM64_KVM_APF_H__
+#define __ARM64_KVM_APF_H__
+
+#include <linux/types.h>
+
+#include <uapi/asm/kvm_apf.h>
+
+struct kvm;
+struct kvm_memory_slot;
+struct kvm_vcpu;
+struct kvm_vcpu_apf;
+struct kvm_apf_pool;
+
+/*
+ * PPI of both messages, where the VMM does not choose another. INTIDs 18 to 30
+ * belong to timers, PMU, SPE, TRBE and the GIC's maintenance interrupt in the
+ * Base System Architecture (DEN0094).
+ */
+#define KVM_APF_DEFAULT_INTID	16
+
+/**
+ * struct kvm_apf_vm - APF state of a VM
+ * @pool:	the workers; NULL until the first vCPU runs with APF on
+ * @intid:	PPI of both messages
+ * @halt:	the halt level is on, whatever the VMM asked for: what the
+ *		parameter kvm-arm.apf said when the VM was created
+ */
+struct kvm_apf_vm {
+	struct kvm_apf_pool	*pool;
+	u32			intid;
+	bool			halt;
+};
+
+/*
+ * Returned by kvm_apf_faultin_pfn() in place of a page: a worker fetches it,
+ * and the vCPU has something else to do. Distinct from the KVM_PFN_ERR_* of
+ * every kernel line.
+ */
+#define KVM_PFN_APF_PENDING	(KVM_PFN_ERR_MASK + 0x40)
+
+/* apf.c */
+void kvm_apf_init_vm(struct kvm *kvm);
+void kvm_apf_destroy_vm(struct kvm *kvm);
+int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu);
+void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu);
+void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu);
+void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu);
+u64 kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
+			const struct kvm_memory_slot *slot, u64 gfn,
+			bool nested, bool write_fault, bool *writable);
+void kvm_apf_handle_request(struct kvm_vcpu *vcpu);
+bool kvm_apf_page_done(struct kvm_vcpu *vcpu);
+unsigned long kvm_apf_default_bmap(void);
+
+/* apf-block.c */
+void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4]);
+
+/* vgic/vgic-apf.c */
+int vgic_apf_init(struct kvm_vcpu *vcpu);
+bool vgic_apf_deliverable(struct kvm_vcpu *vcpu);
+bool vgic_apf_any_pending(struct kvm_vcpu *vcpu);
+bool vgic_apf_pending(struct kvm_vcpu *vcpu);
+void vgic_apf_pend(struct kvm_vcpu *vcpu);
+
+#endif /* __ARM64_KVM_APF_H__ */
