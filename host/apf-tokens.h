@@ -13,7 +13,7 @@
 #ifndef __APF_TOKENS_H__
 #define __APF_TOKENS_H__
 
-#include <linux/bitops.h>
+#include <linux/bitmap.h>
 #include <linux/types.h>
 
 #define APF_TOKENS	64
