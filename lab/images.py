@@ -5,11 +5,18 @@ import hashlib
 
 from lab import busybox, graft, kernel, paths
 from lab.cpio import Archive
-from lab.term import LabError, say
+from lab.term import LabError, cache_lock
 
 BASE = paths.INITRAMFS / "base.cpio"
+STAMP = paths.INITRAMFS / "base.stamp"
 SOURCES = paths.REPO / "lab" / "initramfs"
 GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload"}
+
+
+def programs():
+    """What `make vmm` and `make bench` have built."""
+    found = sorted(paths.BIN.iterdir()) if paths.BIN.exists() else []
+    return [path for path in found if path.is_file()]
 
 
 def program(name):
@@ -42,8 +49,8 @@ def host_archive():
         if name != "busybox":
             archive.link(f"bin/{name}", "busybox")
     archive.file("init", (SOURCES / "host-init").read_bytes(), 0o755)
-    for path in sorted(paths.BIN.iterdir()):
-        if path.is_file() and path.name not in GUEST_PROGRAMS:
+    for path in programs():
+        if path.name not in GUEST_PROGRAMS:
             archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)
     archive.file("boot/Image", kernel.image(kernel.BASE_FLAVOUR).read_bytes())
     archive.file("boot/Image.nodriver", kernel.image("nodriver").read_bytes())
@@ -52,7 +59,7 @@ def host_archive():
 
 
 def inputs():
-    yield from sorted(paths.BIN.iterdir()) if paths.BIN.exists() else ()
+    yield from programs()
     yield from sorted(SOURCES.iterdir())
     yield from (kernel.image(flavour) for flavour in (kernel.BASE_FLAVOUR, "nodriver"))
     yield from (paths.REPO / "lab" / name for name in ("images.py", "cpio.py", "busybox.py"))
@@ -69,17 +76,24 @@ def digest():
     return total.hexdigest()
 
 
-def build():
-    """Returns the host's image; made anew only if something in it has changed."""
-    stamp = BASE.with_suffix(".stamp")
-    now = digest()
-    if BASE.exists() and graft.read(stamp) == now.encode():
-        return BASE
-    stamp.unlink(missing_ok=True)
+def fresh(now):
+    return BASE.exists() and graft.read(STAMP) == now.encode()
+
+
+def write(now):
+    STAMP.unlink(missing_ok=True)
     BASE.parent.mkdir(parents=True, exist_ok=True)
     temporary = BASE.with_suffix(".tmp")
     temporary.write_bytes(host_archive())
     temporary.replace(BASE)
-    stamp.write_text(now)
-    say(f"initramfs: {BASE} ({BASE.stat().st_size >> 20} MiB)")
+    STAMP.write_text(now)
+
+
+def build():
+    """Returns the host's image; made anew only if something in it has changed."""
+    if not fresh(digest()):
+        with cache_lock():
+            now = digest()
+            if not fresh(now):
+                write(now)
     return BASE
