@@ -63,7 +63,7 @@ static int read_header(const struct file *file, struct header *header)
 	if (file->size < sizeof(*header) ||
 	    read_all_at(file->fd, header, sizeof(*header), 0) ||
 	    le32toh(header->magic) != HEADER_MAGIC)
-		return say_error("%s: not an arm64 kernel Image; a compressed one must be unpacked first",
+		return say_error("%s: not an arm64 kernel Image; unpack a compressed one first",
 				 file->name);
 	if (le64toh(header->flags) & HEADER_BIG_ENDIAN)
 		return say_error("%s: a big-endian kernel", file->name);
@@ -85,7 +85,7 @@ static int load_kernel(struct image *image, const struct memory *mem,
 	image->entry = MEMORY_BASE + le64toh(header.text_offset);
 	size = le64toh(header.image_size);
 	if (!memory_at(mem, image->entry, size))
-		return say_error("--mem: %" PRIu64 " MiB is too small for %s, which needs %" PRIu64 " MiB",
+		return say_error("--mem: %" PRIu64 " MiB is too small, %s needs %" PRIu64 " MiB",
 				 mem->size / MIB, file->name, size / MIB + 1);
 	image->dtb = align_up(image->entry + size, 2 * MIB);
 	if (!memory_at(mem, image->dtb, IMAGE_DTB_SIZE))

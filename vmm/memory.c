@@ -23,8 +23,7 @@ static char *map_aligned(uint64_t size)
 	start = (char *)align_up((uintptr_t)raw, HUGE);
 	if (start > raw)
 		munmap(raw, start - raw);
-	if (start < raw + HUGE)
-		munmap(start + size, raw + HUGE - start);
+	munmap(start + size, raw + HUGE - start);
 	return start;
 }
 

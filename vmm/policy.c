@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "policy.h"
+#include "util.h"
 
 #define NS_PER_MS	UINT64_C(1000000)
 
@@ -162,7 +163,7 @@ static int set_order(struct parser *p, const char *value)
 	static const char *const name[] = { "fifo", "lifo", "shuffle" };
 	unsigned int i;
 
-	for (i = 0; i < sizeof(name) / sizeof(name[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(name); i++) {
 		if (!strcmp(value, name[i])) {
 			p->policy.order = (enum policy_order)i;
 			return 0;
@@ -204,10 +205,10 @@ static int parse_word(struct parser *p, char *text)
 
 	if (value)
 		*value++ = '\0';
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strcmp(text, words[i].name))
 			continue;
-		if (words[i].has_value != (value != NULL))
+		if (words[i].has_value != !!value)
 			return reject(p, words[i].has_value ? "'%s' needs a value" :
 				      "'%s' takes no value", text);
 		if (p->seen & words[i].seen)
@@ -229,7 +230,7 @@ static int parse_spec(struct parser *p, char *text)
 			return -1;
 	}
 	if ((p->seen & SEEN_BATCH) && !p->policy.delay_ns)
-		return reject(p, "batch=N needs delay=MS: a batch that does not fill up goes after twice that time");
+		return reject(p, "batch=N needs delay=MS (part of a batch goes after twice that)");
 	if ((p->seen & SEEN_ORDER) && !(p->seen & SEEN_BATCH))
 		return reject(p, "order= needs batch=N");
 	return 0;

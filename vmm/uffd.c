@@ -23,20 +23,17 @@ static void count(uint64_t *counter)
 }
 
 /*
- * Within a page a word differs from the first one by the same amount in every
- * page, so one addition per word does, and the compiler makes vectors of it.
- * This is most of what a page costs the server.
+ * apf_word() of a word and of the first word of its page differ by the same
+ * amount in every page, so one addition per word does. This is most of what a
+ * page costs the server itself, and the guest waits for it.
  */
 static void fill(struct uffd *u, uint64_t ipa)
 {
-	const uint64_t *restrict step = u->step;
-	uint64_t *restrict page = u->page;
 	uint64_t first = apf_word(u->seed, ipa);
-	size_t i, j, words = u->page_size / sizeof(*page);
+	size_t i;
 
-	for (i = 0; i < words; i += 8)
-		for (j = 0; j < 8; j++)
-			page[i + j] = first + step[i + j];
+	for (i = 0; i < u->page_size / sizeof(*u->page); i++)
+		u->page[i] = u->step[i] + first;
 }
 
 static int ask_for_copy(struct uffd *u, uint64_t offset)
@@ -75,7 +72,7 @@ static int wake(struct uffd *u, uint64_t offset)
  * EEXIST: the page is there already, from an answer that crossed this request
  * on its way; who asked still has to be woken.
  */
-static int answer(struct uffd *u, uint32_t page, enum policy_answer how)
+static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 {
 	uint64_t offset = (uint64_t)page << u->page_shift;
 	int ret;
@@ -108,7 +105,7 @@ static uint64_t answer_due(struct uffd *u, uint64_t now)
 
 	while (pending_take(&u->pending, now, release)) {
 		for (i = 0; i < release->count; i++) {
-			if (answer(u, release->page[i], release->answer))
+			if (answer_page(u, release->page[i], release->answer))
 				return 0;
 		}
 		now = clock_ns();
@@ -194,7 +191,7 @@ static int open_userfaultfd(struct uffd *u)
 {
 	u->fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (u->fd < 0)
-		return say_errno("userfaultfd (be root, or set /proc/sys/vm/unprivileged_userfaultfd to 1)");
+		return say_errno("userfaultfd (be root, or set vm.unprivileged_userfaultfd to 1)");
 	return 0;
 }
 
@@ -231,14 +228,15 @@ static int register_region(struct uffd *u, bool poison)
 
 static int alloc_buffers(struct uffd *u)
 {
-	size_t i, words = u->page_size / sizeof(*u->page);
+	uint64_t i, *step;
 
 	u->page = aligned_alloc(u->page_size, u->page_size);
 	u->step = aligned_alloc(u->page_size, u->page_size);
 	if (!u->page || !u->step)
 		return say_error("no memory for the cold region's server");
-	for (i = 0; i < words; i++)
-		u->step[i] = apf_word(u->seed, i * sizeof(*u->page)) - apf_word(u->seed, 0);
+	step = (uint64_t *)u->step;
+	for (i = 0; i < u->page_size; i += sizeof(*step))
+		*step++ = apf_word(u->seed, i) - apf_word(u->seed, 0);
 	return 0;
 }
 

@@ -22,6 +22,9 @@ struct uffd_counts {
 	uint64_t failed;
 };
 
+/* Eight words of a page: the compiler adds them by vector instructions. */
+typedef uint64_t uffd_words __attribute__((vector_size(64)));
+
 /**
  * struct uffd - the server
  * @fd:		userfaultfd, or -1 if there is no cold region
@@ -34,6 +37,9 @@ struct uffd_counts {
  * @seed:	what the pages hold follows from it
  * @page:	the page being answered
  * @step:	what each word of a page adds to its first one
+ * @pending:	who waits
+ * @release:	whose turn it is
+ * @marks:	for --marks
  * @stopping:	the thread is to end
  * @started:	the thread is there
  * @counts:	written by the thread, read by any
@@ -47,8 +53,8 @@ struct uffd {
 	uint64_t page_size;
 	unsigned int page_shift;
 	uint64_t seed;
-	uint64_t *page;
-	uint64_t *step;
+	uffd_words *page;
+	uffd_words *step;
 	struct pending pending;
 	struct release release;
 	struct marks marks;

@@ -132,7 +132,7 @@ static int handle_exit(const struct vcpu *vcpu)
 	case KVM_EXIT_SYSTEM_EVENT:
 		return handle_system_event(vcpu);
 	case KVM_EXIT_ARM_NISV:
-		say_error("vCPU %u: access to IPA 0x%llx, where there is no memory, by an instruction that KVM does not decode",
+		say_error("vCPU %u: no memory at IPA 0x%llx, and KVM cannot decode the access",
 			  vcpu->index, run->arm_nisv.fault_ipa);
 		return STATUS_ERROR;
 	default:
@@ -142,14 +142,16 @@ static int handle_exit(const struct vcpu *vcpu)
 	}
 }
 
-static int memory_error(const struct vcpu *vcpu)
+static int memory_error(const struct vcpu *vcpu, uint64_t ipa)
 {
-	const struct memory *mem = &vcpu->vm->memory;
-
 	say_error("vCPU %u: the guest touched a page that cannot be had, IPA 0x%" PRIx64,
-		  vcpu->index,
-		  MEMORY_BASE + (vcpu->bus_error - (uintptr_t)mem->host));
+		  vcpu->index, ipa);
 	return STATUS_MEMORY;
+}
+
+static uint64_t bus_error_ipa(const struct vcpu *vcpu)
+{
+	return MEMORY_BASE + (vcpu->bus_error - (uintptr_t)vcpu->vm->memory.host);
 }
 
 /* KVM names the IPA only in some cases; the PC says who asked for it. */
@@ -162,14 +164,11 @@ static int run_error(const struct vcpu *vcpu, int error)
 		say_error("vCPU %u: KVM_RUN: %s", vcpu->index, strerror(error));
 		return STATUS_ERROR;
 	}
-	if (run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
-		say_error("vCPU %u: the guest touched a page that cannot be had, IPA 0x%llx",
-			  vcpu->index, run->memory_fault.gpa);
-		return STATUS_MEMORY;
-	}
+	if (run->exit_reason == KVM_EXIT_MEMORY_FAULT)
+		return memory_error(vcpu, run->memory_fault.gpa);
 	get_reg(vcpu, CORE_REG(regs.pc), &pc);
-	say_error("vCPU %u: the guest touched a page that cannot be had; KVM does not say which, the guest's PC is 0x%" PRIx64,
-		  vcpu->index, pc);
+	say_error("vCPU %u: the guest touched a page that cannot be had, PC 0x%" PRIx64
+		  ", IPA not known", vcpu->index, pc);
 	return STATUS_MEMORY;
 }
 
@@ -181,7 +180,7 @@ static int run_loop(struct vcpu *vcpu)
 		int error = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
 
 		if (vcpu->bus_error)
-			status = memory_error(vcpu);
+			status = memory_error(vcpu, bus_error_ipa(vcpu));
 		else if (!error)
 			status = handle_exit(vcpu);
 		else if (error != EINTR && error != EAGAIN)
