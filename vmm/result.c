@@ -27,6 +27,11 @@ void result_flush(struct result *r)
 	r->size = 0;
 }
 
+static bool is_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-';
+}
+
 /*
  * The name behind "@stats ", or NULL if that is not what the line says. A
  * terminal that is not raw puts a carriage return before the end of the line.
@@ -42,11 +47,13 @@ static const char *stats_name(struct result *r)
 	if (name[n - 1] == '\r')
 		n--;
 	for (i = 0; i < n; i++) {
-		if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+		if (!is_name(name[i]))
 			return NULL;
 	}
+	if (!n)
+		return NULL;
 	name[n] = '\0';
-	return n ? name : NULL;
+	return name;
 }
 
 static void end_line(struct result *r)
