@@ -131,6 +131,8 @@ def patched_paths(patch):
 
 def apply_patch(patch, scratch, tree):
     """GNU patch in scratch: offsets are fine (stable releases differ), fuzz is not."""
+    if not shutil.which("patch"):
+        raise LabError("the program `patch` is missing: install it (`make deps` does)")
     done = subprocess.run(
         ["patch", "-p1", "--fuzz=0", "--force", "--no-backup-if-mismatch", "--reject-file=-",
          "--input", patch.resolve()],

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from lab import graft, paths
-from lab.term import LabError, Meter, run_logged, step
+from lab.term import LabError, run_logged, step
 
 DEBIAN_TARBALL = Path("/usr/src/linux-source-6.12.tar.xz")
 ORIGIN = paths.CACHE / "src" / "origin.json"
@@ -107,13 +107,14 @@ def copy_tree(tree):
         origin = {}
         paths.SOURCE.mkdir(parents=True)
     files = tree_files(tree)
-    changed = differing(tree, files, graft.Record(paths.SOURCE))
+    record = graft.Record(paths.SOURCE)
+    changed = differing(tree, files, record)
     gone = set(origin.get("files", [])) - set(files)
     if not changed and not gone:
         return
     with step(f"copying {tree}"):
         ORIGIN.unlink(missing_ok=True)
-        if graft.Record(paths.SOURCE).text:
+        if not record.files.keys().isdisjoint(gone.union(changed)):
             graft.remove(paths.SOURCE)
         for name in gone:
             (paths.SOURCE / name).unlink(missing_ok=True)
