@@ -35,7 +35,7 @@ static const char usage[] =
 "  --same-page       all tasks touch each page, all at the same time\n"
 "  --write           touch by a store instead of a load\n"
 "  --check full|first  compare the whole page (default), or its first word\n"
-"  --bystander       with a thread that has a 1 ms timer\n"
+"  --bystander       with a real-time thread that has a 1 ms timer\n"
 "  --pin CPU         all threads on one CPU\n"
 "  --pin-each        task i on CPU i modulo the number of CPUs, bystander on 0\n"
 "  --log FILE        times of every touch and wakeup, as JSON lines\n"

@@ -146,7 +146,7 @@ def panel_bars(lanes):
     rows = bars(0.5, subtract([(0, lanes.end)], away), BLUE)
     rows += bars(0.5, lanes.stalled, VERMILION)
     for row, task in enumerate(sorted(lanes.alive)):
-        rows += bars(row + 1.5, [lanes.alive[task]], PALE)
+        rows += bars(row + 1.5, lanes.alive[task], PALE)
         rows += bars(row + 1.5, lanes.waiting[task], ORANGE)
         rows += bars(row + 1.5, lanes.running[task], BLUE)
     return rows
@@ -180,7 +180,7 @@ def panel_script(number, lanes, title, top, height, last):
         n=number, lanes=count, ytics=panel_tics(lanes), title=title, ink=INK, green=GREEN,
         left=LEFT, top=1 - top / height, bottom=1 - (top + LANE * count) / height,
         title_y=1 - (top - PANEL_TITLE / 2 + 2) / height, xtics="10",
-        format="%g" if last else "", xlabel="ms since the tasks began" if last else "")
+        format="%g" if last else "", xlabel="ms" if last else "")
     return (block(f"bars{number}", panel_bars(lanes)) + block(f"ticks{number}", wakeups) + place)
 
 

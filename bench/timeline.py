@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From the logs and traces of one run to lanes of intervals, in ms since it began."""
+"""From the logs and traces of one run to lanes of intervals, in ms of a window of it."""
 
 import dataclasses
 import re
@@ -25,24 +25,24 @@ class Event:
 
 @dataclasses.dataclass
 class Lanes:
-    """Intervals are pairs (begin, end) in ms since the run began."""
+    """Intervals are pairs (begin, end) in ms since the window began."""
 
     end: float
     waiting: dict       # task -> until its page is there
     running: dict       # task -> on the CPU, by the guest's scheduler
-    alive: dict         # task -> from the start to its end
+    alive: dict         # task -> until its end
     wakeups: list       # of the bystander
     stalled: list       # the vCPU stands still in the host: a page is missing
     idle: list          # the vCPU waits for an interrupt because the guest has nothing to do
-    pages: list         # when each page had come
+    pages: int          # that came within the window
 
 
 class Clock:
-    """Counter of the run -> ms since it began."""
+    """Counter -> ms since the window began, which is skip ms after the run did."""
 
-    def __init__(self, run):
-        self.start = run["t0"]
+    def __init__(self, run, skip):
         self.hz = run["counter_hz"]
+        self.start = run["t0"] + skip * self.hz // 1000
 
     def ms(self, ticks):
         return (ticks - self.start) * 1000 / self.hz
@@ -96,7 +96,7 @@ def on_cpu(events, end):
             continue
         if previous := TASK.match(match["prev"]):
             task = int(previous[1])
-            intervals.setdefault(task, []).append((since.pop(task, 0.0), event.ms))
+            intervals.setdefault(task, []).append((since.pop(task, events[0].ms), event.ms))
         if following := TASK.match(match["next"]):
             since[int(following[1])] = event.ms
     for task, begin in since.items():
@@ -127,28 +127,41 @@ def vcpu_away(events, cold_first, cold_end):
     return stalled, idle
 
 
-def lanes(records, run, host_trace, cold, window, name):
-    """All that the picture shows of one run, within the first window ms."""
-    clock = Clock(run)
-    end = min(window, clock.ms(run["t1"]))
+def until_served(log, served, clock):
+    """Task -> intervals from a touch to the moment its page came.
+
+    From then on the task is ready, even if it gets the CPU only later. Page n of
+    a task is page n * tasks + task: the workload's interleaved layout.
+    """
+    waiting = {}
+    for task, list_ in log.items():
+        waiting[task] = [(clock.ms(before),
+                          clock.ms(min(after, served.get(n * len(log) + task, after))))
+                         for n, (before, after) in enumerate(list_)]
+    return waiting
+
+
+def lanes(records, marks, host_trace, run, cold, window, name):
+    """All that the picture shows of one run; window is (skip, length) in ms."""
+    clock = Clock(run, window[0])
+    end = min(window[1], clock.ms(run["t1"]))
+    log = touches(records)
+    if not log or end <= 0:
+        raise ReportError(f"{name}: apfload left no log of this part of the run")
     guest = parse_trace([r["trace_line"] for r in records if "trace_line" in r], clock, name)
-    host = parse_trace(host_trace, clock, f"{name}, host")
-    log = {task: [(clock.ms(a), clock.ms(b)) for a, b in list_]
-           for task, list_ in touches(records).items()}
-    if not log:
-        raise ReportError(f"{name}: apfload left no log")
-    waiting = {task: clip(intervals, end) for task, intervals in log.items()}
+    stalled, idle = vcpu_away(parse_trace(host_trace, clock, f"{name}, host"), *cold)
+    served = {mark["page"]: mark["t"] for mark in marks if mark["ev"] == "serve"}
     cpu = on_cpu(guest, clock.ms(run["t1"]))
-    stalled, idle = vcpu_away(host, *cold)
+    waiting = until_served(log, served, clock)
     wakeups = [clock.ms(w) for r in records if "wakeups" in r for w in r["wakeups"]]
     return Lanes(
         end=end,
-        waiting=waiting,
-        running={task: subtract(clip(cpu.get(task, []), end), waiting[task]) for task in log},
-        alive={task: (0.0, min(end, max(b for _, b in log[task] + cpu.get(task, []))))
-               for task in log},
-        wakeups=[w for w in wakeups if w <= end],
+        waiting={task: clip(waiting[task], end) for task in log},
+        running={task: clip(subtract(cpu.get(task, []), waiting[task]), end) for task in log},
+        alive={task: clip([(0.0, clock.ms(list_[-1][1]))] + cpu.get(task, [])[-1:], end)
+               for task, list_ in log.items()},
+        wakeups=[w for w in wakeups if 0 <= w <= end],
         stalled=clip(stalled, end),
         idle=clip(idle, end),
-        pages=sorted(b for intervals in log.values() for _, b in intervals if b <= end),
+        pages=sum(0 <= clock.ms(t) <= end for t in served.values()),
     )
