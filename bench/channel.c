@@ -57,8 +57,8 @@ void channel_line(const char *fmt, ...)
 	write_all(line, size);
 }
 
-/* Escapes @text for a JSON string; what does not fit is left out. */
-static void escape(char *out, size_t size, const char *text)
+/* @text as it stands in a JSON string; what does not fit is left out. */
+size_t channel_escape(char *out, size_t size, const char *text)
 {
 	size_t n = 0;
 
@@ -75,13 +75,14 @@ static void escape(char *out, size_t size, const char *text)
 		}
 	}
 	out[n] = '\0';
+	return n;
 }
 
 void channel_text(const char *key, const char *text)
 {
 	char escaped[LINE_MAX_BYTES - 100];
 
-	escape(escaped, sizeof(escaped), text);
+	channel_escape(escaped, sizeof(escaped), text);
 	channel_line("{\"%s\":\"%s\"}", key, escaped);
 }
 

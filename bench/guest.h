@@ -17,6 +17,7 @@
 int channel_open(const char *tty);
 void channel_line(const char *fmt, ...);
 void channel_text(const char *key, const char *text);
+size_t channel_escape(char *out, size_t size, const char *text);
 int channel_fail(const char *fmt, ...);
 
 /* cold.c */

@@ -19,18 +19,30 @@ int klog_start(void)
 	return kmsg < 0 || lseek(kmsg, 0, SEEK_END) < 0 ? -1 : 0;
 }
 
-/* A record is "priority,sequence,time,flags;text", a newline, and properties. */
-static void report_record(char *record)
-{
-	char *text = strchr(record, ';');
-	char line[2048];
+/* Records on their way into one line of the result channel, which has a limit. */
+static char list[3500];
+static size_t used;
 
-	if (!text)
+static void send_list(void)
+{
+	channel_line("{\"klog\":[%.*s]}", (int)used, list);
+	used = 0;
+}
+
+/* A record is "priority,sequence,time,flags;text", a newline, and properties. */
+static void add_record(char *record)
+{
+	char text[1024], *begin = strchr(record, ';');
+	size_t size;
+
+	if (!begin)
 		return;
-	text++;
-	text[strcspn(text, "\n")] = '\0';
-	snprintf(line, sizeof(line), "<%d>%s", atoi(record) & 7, text);
-	channel_text("klog", line);
+	begin++;
+	begin[strcspn(begin, "\n")] = '\0';
+	size = channel_escape(text, sizeof(text), begin);
+	if (used + size + 10 > sizeof(list))
+		send_list();
+	used += sprintf(list + used, "%s\"<%d>%s\"", used ? "," : "", atoi(record) & 7, text);
 }
 
 /* EPIPE: records were overwritten before we came, read on with the oldest. */
@@ -39,13 +51,12 @@ void klog_report(void)
 	char record[2048];
 	ssize_t got;
 
-	for (;;) {
+	do {
 		got = read(kmsg, record, sizeof(record) - 1);
-		if (got < 0 && errno == EPIPE)
-			continue;
-		if (got <= 0)
-			return;
-		record[got] = '\0';
-		report_record(record);
-	}
+		if (got > 0) {
+			record[got] = '\0';
+			add_record(record);
+		}
+	} while (got > 0 || (got < 0 && errno == EPIPE));
+	send_list();
 }
