@@ -5,7 +5,7 @@
 
 #include "virtio_mmio.h"
 
-/* Gets what the guest writes, on the thread of the vCPU that writes it. */
+/* @output gets what the guest writes, on the thread of the vCPU that writes it. */
 struct virtio_console {
 	struct virtio_mmio virtio;
 	virtqueue_consume_fn output;
