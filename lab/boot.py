@@ -7,6 +7,7 @@ kept to help a human, never to derive a verdict from.
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import shlex
 import shutil
@@ -82,6 +83,22 @@ def qemu_command(folder, mode, smp, mem, append, image, interactive):
     return command
 
 
+@contextlib.contextmanager
+def owned(folder):
+    """Two runs at once in one folder would delete each other's files."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"{folder} is in use by another run: wait for it, or give another "
+                           f"folder") from None
+        try:
+            yield
+        finally:
+            (folder / "initrd.cpio").unlink(missing_ok=True)
+
+
 def prepare(folder, scenario, files, interactive=False):
     """An empty folder, and the initramfs in it."""
     run_part = run_archive(scenario, files or {}, interactive)
@@ -149,6 +166,8 @@ def explain(folder, what):
 
 def wait(command, folder, timeout):
     """Run QEMU to its end. Returns an error, or None."""
+    if not shutil.which(command[0]):
+        return f"QEMU failed to start: {command[0]} is not installed, run `make deps`"
     with open(folder / "qemu.log", "w") as log:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=subprocess.STDOUT)
@@ -167,16 +186,18 @@ def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="
         image=kernel.BASE_FLAVOUR, files=None):
     """Run a scenario (text of a sh script) in a fresh host; everything lands in out."""
     folder = Path(out).resolve()
-    prepare(folder, scenario, files)
-    command = qemu_command(folder, mode, smp, mem, append, image, False)
-    (folder / "scenario").write_text(scenario)
-    (folder / "qemu.cmd").write_text(shlex.join(command) + "\n")
-    start = time.monotonic()
-    try:
+    with owned(folder):
+        prepare(folder, scenario, files)
+        command = qemu_command(folder, mode, smp, mem, append, image, False)
+        (folder / "scenario").write_text(scenario)
+        (folder / "qemu.cmd").write_text(shlex.join(command) + "\n")
+        start = time.monotonic()
         error = wait(command, folder, timeout)
-    finally:
-        (folder / "initrd.cpio").unlink()
-    seconds = time.monotonic() - start
+        return result(folder, error, time.monotonic() - start)
+
+
+def result(folder, error, seconds):
+    """What the run left, made of the files in its folder."""
     verdict = read_verdict(folder)
     if not error and "status" not in verdict:
         error = explain(folder, "no verdict: the host panicked, hung or powered off early")
@@ -191,9 +212,6 @@ def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="
 def shell(out, smp=2, mem="2G", append="", image=kernel.BASE_FLAVOUR, files=None):
     """A shell in the host, on this terminal."""
     folder = Path(out).resolve()
-    prepare(folder, "", files, interactive=True)
-    command = qemu_command(folder, "mttcg", smp, mem, append, image, True)
-    try:
-        return subprocess.call(command)
-    finally:
-        (folder / "initrd.cpio").unlink()
+    with owned(folder):
+        prepare(folder, "", files, interactive=True)
+        return subprocess.call(qemu_command(folder, "mttcg", smp, mem, append, image, True))
