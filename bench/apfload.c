@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apfload.h"
@@ -27,9 +28,14 @@ static void load_map(struct load *load)
 	size_t size = cfg->pages * cfg->page_size;
 	off_t offset = cfg->offset + cfg->skip * cfg->page_size;
 	int fd = open(cfg->map, O_RDWR | O_CLOEXEC);
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st))
 		err(1, "--map %s", cfg->map);
+	/* Behind the end of a file a touch would be a SIGBUS. */
+	if (S_ISREG(st.st_mode) && (u64)st.st_size < offset + size)
+		errx(1, "--map %s: too short, %llu bytes are to be touched from %llu on",
+		     cfg->map, (u64)size, (u64)offset);
 	load->base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	if (load->base == MAP_FAILED)
 		err(1, "--map %s: cannot map %zu bytes", cfg->map, size);

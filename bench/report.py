@@ -49,6 +49,12 @@ def check_end(records, name):
         raise ReportError(f"{name}: the guest's job ended with status {done[-1]['status']}")
 
 
+def check_silent(records, name):
+    lines = [line for record in records for line in record.get("klog", ())]
+    if lines:
+        raise ReportError(f"{name}: the guest's kernel logged: {'; '.join(lines)}")
+
+
 def sum_stats(record):
     total = {}
     for vcpu in record["vcpus"]:
@@ -108,6 +114,7 @@ def check_figures(figures, name, announces):
 def level_figures(records, level, with_label, without_label):
     """One level of the JSON: the run with the bystander, and in it the one without."""
     check_end(records, level)
+    check_silent(records, level)
     figures = run_figures(records, with_label, level)
     figures["without_bystander"] = run_figures(records, without_label, level)
     for run in (figures, figures["without_bystander"]):
