@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How it ends: killed, stopped, offline, pages that never come or cannot be had."""
+
+from harness import test
+from vm import Vm, check, check_silent, expect, run
+
+# After the VMM: no worker of ours left, nobody in D state, and a VM can be run.
+AFTERMATH = """
+sleep 1
+ps -o stat,comm | grep '^D' >/out/stuck
+ps -o comm | grep 'kvm-apf' >/out/workers
+"""
+# With faults in flight: the workers are seen, or their absence later says nothing.
+KILL = """
+vmm &
+until grep -q guest_apf /out/result 2>/dev/null; do sleep 0.1; done
+ps -o comm | grep 'kvm-apf' >/out/workers_before
+killall -9 apfvm
+wait
+""" + AFTERMATH
+FAULTING = "sleep,0,:,start,--tasks,8,--pages,8,:,sleep,500,:,stats,waiting,:,apf,:,sleep,60000"
+
+
+def check_aftermath(outcome):
+    for name in ("stuck", "workers"):
+        assert not outcome.read(name).strip(), f"left behind: {outcome.read(name)}"
+
+
+def check_killed(outcome):
+    assert outcome.status == 128 + 9, outcome.status
+    check_silent(outcome)
+    assert len(outcome.read("workers_before").split()) == 8, outcome.read("workers_before")
+    check_aftermath(outcome)
+
+
+def check_eight_wait(outcome):
+    """The VM was ended while its faults were in flight, or the test shows nothing."""
+    expect(outcome.stats("waiting"), apf_announced=(8, 9), apf_ready=0, apf_sync=0)
+    expect(outcome.find("guest_apf")[-1], announced=8, slept=8, woken=0)
+
+
+@test("never_comes_then_the_vm_is_stopped")
+def never_comes_then_the_vm_is_stopped():
+    outcome = run("never_comes_then_the_vm_is_stopped", Vm(
+        policy=("all:never",), steps=(FAULTING,), args=("--stop-after", "5000"),
+        script="vmm\n" + AFTERMATH))
+    check(outcome, status=5)
+    check_eight_wait(outcome)
+    check_aftermath(outcome)
+
+
+@test("vmm_killed_with_faults_in_flight")
+def vmm_killed_with_faults_in_flight():
+    outcome = run("vmm_killed_with_faults_in_flight", Vm(
+        policy=("all:never",), steps=(FAULTING,), script=KILL))
+    check_killed(outcome)
+    check_eight_wait(outcome)
+
+
+@test("vmm_killed_at_the_halt_level")
+def vmm_killed_at_the_halt_level():
+    outcome = run("vmm_killed_at_the_halt_level", Vm(
+        level="halt", policy=("all:never",), steps=(FAULTING,), script=KILL))
+    check_killed(outcome)
+    expect(outcome.stats("waiting"), apf_announced=0, apf_sync=0, apf_halted=(8, None))
+
+
+@test("killed_while_waiting")
+def killed_while_waiting():
+    outcome = run("killed_while_waiting", Vm(
+        policy=("all:never",), steps=("kill-test", "sleep 50", "ps-d", "apf", "stats end")))
+    check(outcome)
+    expect(outcome.find("guest_apf")[-1], announced=1, slept=1, killed=1, woken=0)
+    expect(outcome.stats("end"), apf_announced=1, apf_ready=0)
+
+
+@test("ready_for_a_task_that_was_killed")
+def ready_for_a_task_that_was_killed():
+    outcome = run("ready_for_a_task_that_was_killed", Vm(
+        policy=("all:delay=300",), steps=("kill-test", "sleep 500", "ps-d", "apf",
+                                          "run --tasks 8 --pages 64 --skip 8", "apf")))
+    check(outcome)
+    before, after = outcome.find("guest_apf")
+    expect(before, killed=1, ready=1, woken=0)
+    expect(after, killed=1, woken=64)
+
+
+@test("cpu_offline_with_waiters")
+def cpu_offline_with_waiters():
+    rounds = ("sleep 30", "online 1 0", "sleep 30", "online 1 1") * 6
+    outcome = run("cpu_offline_with_waiters", Vm(
+        cpus=2, policy=("all:delay=50",),
+        steps=("start --tasks 16 --pages 256", *rounds, "wait", "ps-d", "apf", "stats end")))
+    check(outcome, guest_may_say=("CPU1 killed", "I-cache on CPU1", "redistributor 1 ",
+                                  "CPU1: Booted"))
+    guest = outcome.find("guest_apf")[-1]
+    expect(guest, woken=guest["announced"], killed=0)
+    expect(outcome.stats("end"), apf_announced=(256, None), apf_sync=0)
+
+
+def lost_page(name, level):
+    outcome = run(name, Vm(level=level, policy=("all:delay=5", "3-4:fail,delay=5"),
+                           steps=("run --tasks 4 --pages 32",)))
+    check(outcome, status=4, host_may_say=("poison",))
+    message = outcome.read("vmm.err")
+    assert "0x90003000" in message, message
+    return outcome
+
+
+@test("page_that_cannot_be_had_off")
+def page_that_cannot_be_had_off():
+    lost_page("page_that_cannot_be_had_off", "off")
+
+
+@test("page_that_cannot_be_had_halt")
+def page_that_cannot_be_had_halt():
+    lost_page("page_that_cannot_be_had_halt", "halt")
+
+
+@test("page_that_cannot_be_had_announce")
+def page_that_cannot_be_had_announce():
+    lost_page("page_that_cannot_be_had_announce", "announce")

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many faults, in many orders, on one and on two vCPUs."""
+
+from harness import test
+from vm import Vm, check, expect, run
+
+
+def check_nothing_lost(outcome, pages, label="run"):
+    """Each page was announced or halted for, each waiter woken, by a ready bit."""
+    figures = outcome.figures(label)
+    expect(figures, faults=pages, declined=0, sync=0, ready=(1, None))
+    guest = outcome.find("guest_apf")[-1]
+    expect(guest, killed=0, declined=0, woken=guest["announced"])
+    assert guest["announced"] + guest["spurious"] == figures["announced"], "an announcement is lost"
+    assert guest["ready"] == figures["ready"], "a ready bit is lost"
+    return figures
+
+
+@test("two_vcpus_announce")
+def two_vcpus_announce():
+    outcome = run("two_vcpus_announce", Vm(
+        cpus=2, policy=("all:delay=20",),
+        steps=("run --tasks 16 --pages 256 --compute 20 --pin-each --bystander", "irqs", "ps-d", "apf")))
+    check(outcome)
+    figures = check_nothing_lost(outcome, 256)
+    expect(figures, announced=(256, 300), wall_ms=(320, 360))
+    assert all(count > 0 for count in outcome.find("irqs")[0]), "one vCPU was told nothing"
+
+
+@test("two_vcpus_off")
+def two_vcpus_off():
+    outcome = run("two_vcpus_off", Vm(
+        level="off", cpus=2, policy=("all:delay=20",),
+        steps=("run --tasks 16 --pages 64 --pin-each", "ps-d")))
+    check(outcome)
+    expect(outcome.figures(), announced=0, halted=0, sync=0, ready=0, wall_ms=(640, None))
+
+
+@test("second_task_on_a_page_under_way")
+def second_task_on_a_page_under_way():
+    pages, tasks = 64, 8
+    outcome = run("second_task_on_a_page_under_way", Vm(
+        policy=("all:delay=20",), steps=(f"run --tasks {tasks} --pages {pages} --same-page",
+                                         "ps-d", "apf")))
+    check(outcome)
+    figures = outcome.figures()
+    # One message per task and page, one ready bit per page.
+    expect(figures, announced=(pages * tasks, pages * tasks + 64), ready=pages, sync=0, declined=0,
+           repeated=(pages * (tasks - 1), None))
+    guest = outcome.find("guest_apf")[-1]
+    expect(guest, woken=pages * tasks, ready=pages, killed=0)
+
+
+@test("same_page_from_two_vcpus")
+def same_page_from_two_vcpus():
+    pages, tasks = 64, 8
+    outcome = run("same_page_from_two_vcpus", Vm(
+        cpus=2, policy=("all:delay=20",),
+        steps=(f"run --tasks {tasks} --pages {pages} --same-page --pin-each", "ps-d", "apf")))
+    check(outcome)
+    # Each vCPU has a token of its own for the page.
+    figures = outcome.figures()
+    expect(figures, ready=(pages, 2 * pages), sync=0, declined=0)
+    expect(outcome.find("guest_apf")[-1], woken=(pages * tasks - 2 * pages, pages * tasks), killed=0)
+
+
+@test("pages_come_in_any_order")
+def pages_come_in_any_order():
+    outcome = run("pages_come_in_any_order", Vm(
+        policy=("0-128:delay=20,order=lifo,batch=4", "128-256:delay=20,order=shuffle,batch=8"),
+        steps=("run --tasks 8 --pages 256", "ps-d", "apf")))
+    check(outcome)
+    check_nothing_lost(outcome, 256)
+
+
+@test("seventy_tasks_on_sixty_four_tokens")
+def seventy_tasks_on_sixty_four_tokens():
+    outcome = run("seventy_tasks_on_sixty_four_tokens", Vm(
+        policy=("all:delay=50",), steps=("run --tasks 70 --pages 280", "ps-d", "apf")))
+    check(outcome)
+    figures = outcome.figures()
+    # The 65th page at a time has no token and is waited for.
+    expect(figures, faults=280, sync=(1, 40), declined=0, announced=(200, None))
+    guest = outcome.find("guest_apf")[-1]
+    expect(guest, woken=guest["announced"], killed=0)
+
+
+@test("ten_thousand_faults_no_lost_wakeup")
+def ten_thousand_faults_no_lost_wakeup():
+    outcome = run("ten_thousand_faults_no_lost_wakeup", Vm(
+        cpus=2, cold=48, policy=("all:delay=1,order=shuffle,batch=4",), timeout=300,
+        steps=("run --tasks 16 --pages 10240 --check first --bystander", "ps-d", "apf")))
+    check(outcome)
+    expect(check_nothing_lost(outcome, 10240), announced=(10240, 12000))
+
+
+@test("ten_thousand_faults_in_real_parallel")
+def ten_thousand_faults_in_real_parallel():
+    outcome = run("ten_thousand_faults_in_real_parallel", Vm(
+        mode="mttcg", cpus=2, cold=48, policy=("all:delay=0.2,order=shuffle,batch=4",), timeout=300,
+        steps=("run --tasks 16 --pages 10240 --check first --bystander", "ps-d", "apf")))
+    # Real time: a busy PC makes the emulator's timers late, and the kernel says so once.
+    check(outcome, host_may_say=("hrtimer: interrupt took",),
+          guest_may_say=("hrtimer: interrupt took",))
+    expect(check_nothing_lost(outcome, 10240), announced=(1000, None))

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One VM in one fresh host, for the system tests.
+
+What is checked of every run, whatever the test is about: the VMM's status, the
+guest's own verdict, each page, that no task is left in D state in the guest, and
+that the kernel logs of host and guest stayed silent.
+"""
+
+import dataclasses
+import json
+import shlex
+
+from bench import report
+from lab import boot, paths
+
+OUT = paths.OUT / "test"
+
+# Level -> host's parameter, guest's kernel, the VMM's word.
+LEVELS = {
+    "off": ("off", "Image", "default"),
+    "halt": ("halt", "Image", "default"),
+    "halt_no_driver": ("on", "Image.nodriver", "default"),
+    "announce": ("on", "Image", "default"),
+    "announce_by_vmm": ("off", "Image", "on"),
+}
+
+SCENARIO = """\
+echo {value} >/sys/module/kvm-arm/parameters/apf || exit 99
+vmm() {{
+	apfvm {command} 2>/out/vmm.err
+	echo $? >/out/status
+}}
+{script}
+true
+"""
+
+
+@dataclasses.dataclass
+class Vm:
+    """What to run. steps: the guest's job; script: sh, runs `vmm`."""
+
+    level: str = "announce"
+    steps: tuple = ()
+    cpus: int = 1
+    cold: int = 8
+    policy: tuple = ("all:delay=2",)
+    args: tuple = ()
+    append: str = ""
+    image: str = ""
+    script: str = "vmm"
+    mode: str = "icount"
+    timeout: int = 120
+    smp: int = 2
+    files: dict = dataclasses.field(default_factory=dict)
+
+    def command(self):
+        _, image, apf = LEVELS[self.level]
+        policies = [word for policy in self.policy for word in ("--policy", policy)]
+        job = ",:,".join(step.replace(" ", ",") for step in self.steps)
+        return shlex.join([
+            "--kernel", self.image or f"/boot/{image}", "--initrd", "/boot/guest.cpio",
+            "--cpus", str(self.cpus), "--cold", str(self.cold), "--apf", apf, *policies,
+            "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {self.append} -- {job}",
+            "--console", "/out/console", "--result", "/out/result", *self.args])
+
+    def scenario(self):
+        return SCENARIO.format(value=LEVELS[self.level][0], command=self.command(),
+                               script=self.script)
+
+
+class Outcome:
+    """What came of it. status: the VMM's; records: the lines of the result channel."""
+
+    def __init__(self, result):
+        self.result = result
+        self.status = int(self.read("status") or -1)
+        self.records = report.parse(self.read("result"), "guest")
+
+    def read(self, name):
+        path = self.result.out / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def find(self, key):
+        return [record[key] for record in self.records if key in record]
+
+    def figures(self, label="run"):
+        return report.run_figures(self.records, label, "guest")
+
+    def stats(self, name):
+        """Sums over the vCPUs, of the statistics asked for under a name."""
+        for record in self.records:
+            if record.get("stats") == name:
+                return report.sum_stats(record)
+        raise AssertionError(f"no statistics {name}: the VM did not come that far")
+
+
+def run(name, vm):
+    result = boot.run(vm.scenario(), OUT / name, mode=vm.mode, timeout=vm.timeout, smp=vm.smp,
+                      files=vm.files)
+    assert not result.lab_error, result.lab_error
+    log = result.out / "scenario.log"
+    assert result.status == 0, f"scenario: status {result.status}\n{log.read_text()}"
+    return Outcome(result)
+
+
+def check_log(whose, lines, may_say):
+    said = [line for line in lines if not any(word in line for word in may_say)]
+    assert not said, f"the {whose}'s kernel log: " + "\n".join(said)
+
+
+def check_silent(outcome, host_may_say=(), guest_may_say=()):
+    check_log("host", outcome.result.klog.splitlines(), host_may_say)
+    check_log("guest", [line for record in outcome.find("klog") for line in record], guest_may_say)
+
+
+def check(outcome, status=0, host_may_say=(), guest_may_say=()):
+    """What holds for every VM that comes to its end."""
+    assert outcome.status == status, \
+        f"apfvm: status {outcome.status}, not {status}\n{outcome.read('vmm.err')}"
+    check_silent(outcome, host_may_say, guest_may_say)
+    if status == 0:
+        report.check_end(outcome.records, "guest")
+    for run_record in outcome.find("run"):
+        assert run_record["pages_bad"] == 0, run_record
+        assert run_record["pages_verified"] == run_record["faults"] > 0, run_record
+    for count in outcome.find("ps_d"):
+        assert count == 0, f"{count} tasks left in D state"
+
+
+def expect(figures, **wanted):
+    """Each figure is a number, or a range (low, high); None: no bound."""
+    wrong = []
+    for key, value in wanted.items():
+        low, high = value if isinstance(value, tuple) else (value, value)
+        got = figures[key]
+        if (low is not None and got < low) or (high is not None and got > high):
+            wrong.append(f"{key} is {got}, not {value}")
+    assert not wrong, "; ".join(wrong) + "\n" + json.dumps(figures)
