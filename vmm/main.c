@@ -157,7 +157,7 @@ static void machine_stop(struct machine *m)
 	uffd_stop(&m->uffd);
 	for (i = 0; i < m->vm.cpus; i++)
 		vcpu_join(&m->vm.vcpu[i]);
-	result_flush(&m->result);
+	result_end(&m->result);
 }
 
 static int open_signals(void)

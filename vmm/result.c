@@ -21,7 +21,7 @@ static bool may_be_command(const struct result *r)
 	return r->size < RESULT_COMMAND_MAX && !memcmp(r->line, command, n);
 }
 
-void result_flush(struct result *r)
+static void flush(struct result *r)
 {
 	output_write(r->out, r->line, r->size);
 	r->size = 0;
@@ -64,7 +64,7 @@ static void end_line(struct result *r)
 		r->stats(r->opaque, name, r->out);
 		r->size = 0;
 	} else {
-		result_flush(r);
+		flush(r);
 	}
 }
 
@@ -85,7 +85,7 @@ static void hold(struct result *r, char c)
 	if (c == '\n') {
 		end_line(r);
 	} else if (!may_be_command(r)) {
-		result_flush(r);
+		flush(r);
 		r->passing = true;
 	}
 }
@@ -102,4 +102,15 @@ void result_write(struct result *r, const char *data, size_t size)
 		data += n;
 		size -= n;
 	}
+}
+
+void result_end(struct result *r)
+{
+	bool unfinished = r->passing || r->size;
+
+	flush(r);
+	r->passing = false;
+	if (unfinished)
+		output_write(r->out, "\n", 1);
+	r->stats(r->opaque, "end", r->out);
 }

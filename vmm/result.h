@@ -33,7 +33,10 @@ struct result {
 void result_init(struct result *r, struct output *out, result_stats_fn stats,
 		 void *opaque);
 void result_write(struct result *r, const char *data, size_t size);
-/* The guest is gone: a line without an end is passed on as it is. */
-void result_flush(struct result *r);
+/*
+ * The guest is gone. A line without an end is passed on, with one, and the last
+ * line is the answer to "@stats end".
+ */
+void result_end(struct result *r);
 
 #endif /* APFVM_RESULT_H */
