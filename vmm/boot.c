@@ -103,6 +103,7 @@ static void describe_timer(struct devtree *tree)
 	devtree_end(tree);
 }
 
+/* Without a GIC, nothing is described that would need it. */
 static int describe(struct vm *vm, const struct image *image,
 		    const struct options *opt)
 {
@@ -112,15 +113,18 @@ static int describe(struct vm *vm, const struct image *image,
 		      IMAGE_DTB_SIZE);
 	devtree_cell(&tree, "#address-cells", 2);
 	devtree_cell(&tree, "#size-cells", 2);
-	devtree_cell(&tree, "interrupt-parent", DEVTREE_GIC);
+	if (vm->gic.present)
+		devtree_cell(&tree, "interrupt-parent", DEVTREE_GIC);
 	devtree_string(&tree, "compatible", "linux,dummy-virt");
 	describe_chosen(&tree, image, opt);
 	describe_memory(&tree, &vm->memory);
 	describe_cpus(&tree, vm->cpus);
 	describe_psci(&tree);
-	describe_timer(&tree);
-	gic_describe(&tree, vm->cpus);
-	mmio_describe(&vm->bus, &tree);
+	if (vm->gic.present) {
+		describe_timer(&tree);
+		gic_describe(&tree, vm->cpus);
+		mmio_describe(&vm->bus, &tree);
+	}
 	return devtree_finish(&tree);
 }
 

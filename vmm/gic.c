@@ -48,15 +48,18 @@ int gic_create(struct gic *gic, int vm_fd)
 	gic->vm_fd = vm_fd;
 	gic->fd = create.fd;
 	if (set_up(gic)) {
-		gic_destroy(gic);
+		close(gic->fd);
 		return -1;
 	}
+	gic->present = true;
 	return 0;
 }
 
 void gic_destroy(struct gic *gic)
 {
-	close(gic->fd);
+	if (gic->present)
+		close(gic->fd);
+	gic->present = false;
 }
 
 void gic_describe(struct devtree *tree, unsigned int cpus)
@@ -84,6 +87,6 @@ void gic_set_spi(const struct gic *gic, unsigned int spi, int level)
 		.level = level,
 	};
 
-	if (ioctl(gic->vm_fd, KVM_IRQ_LINE, &line) < 0)
+	if (gic->present && ioctl(gic->vm_fd, KVM_IRQ_LINE, &line) < 0)
 		say_errno("KVM_IRQ_LINE of SPI %u", spi);
 }

@@ -3,12 +3,16 @@
 #ifndef APFVM_GIC_H
 #define APFVM_GIC_H
 
+#include <stdbool.h>
+
 #include "devtree.h"
 
 /* Shared peripheral interrupts have INTIDs from 32. */
 #define GIC_SPI_BASE	32
 
+/* All 0: there is none. Then no interrupt reaches the guest. */
 struct gic {
+	bool present;
 	int vm_fd;
 	int fd;
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -39,24 +40,54 @@ static void advise(struct memory *mem)
 		madvise(mem->host + mem->size, mem->cold_size, MADV_NOHUGEPAGE);
 }
 
-int memory_create(struct memory *mem, int vm_fd, uint64_t size,
-		  uint64_t cold_size)
+static int add_slot(int vm_fd, const struct kvm_userspace_memory_region *slot)
 {
-	struct kvm_userspace_memory_region slot = {
-		.guest_phys_addr = MEMORY_BASE,
-		.memory_size = size + cold_size,
+	if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, slot) < 0)
+		return say_errno("KVM_SET_USER_MEMORY_REGION");
+	return 0;
+}
+
+/* Read-only in the host too: who asks for a page to write to it gets none. */
+static int add_cold_ro(const struct memory *mem, int vm_fd)
+{
+	const struct kvm_userspace_memory_region slot = {
+		.slot = 1,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = memory_cold_ipa(mem),
+		.memory_size = mem->cold_size,
+		.userspace_addr = (uintptr_t)mem->host + mem->size,
 	};
 
+	if (mprotect(mem->host + mem->size, mem->cold_size, PROT_READ))
+		return say_errno("cannot protect the cold memory");
+	return add_slot(vm_fd, &slot);
+}
+
+static int add_slots(const struct memory *mem, int vm_fd)
+{
+	const struct kvm_userspace_memory_region slot = {
+		.guest_phys_addr = MEMORY_BASE,
+		.memory_size = mem->size + (mem->cold_ro ? 0 : mem->cold_size),
+		.userspace_addr = (uintptr_t)mem->host,
+	};
+
+	if (add_slot(vm_fd, &slot))
+		return -1;
+	return mem->cold_ro ? add_cold_ro(mem, vm_fd) : 0;
+}
+
+int memory_create(struct memory *mem, int vm_fd, uint64_t size,
+		  uint64_t cold_size, bool cold_ro)
+{
 	mem->size = size;
 	mem->cold_size = cold_size;
+	mem->cold_ro = cold_ro;
 	mem->host = map_aligned(size + cold_size);
 	if (!mem->host)
-		return say_errno("cannot map %llu MiB of guest memory",
-				 slot.memory_size / MIB);
+		return say_errno("cannot map %" PRIu64 " MiB of guest memory",
+				 (size + cold_size) / MIB);
 	advise(mem);
-	slot.userspace_addr = (uintptr_t)mem->host;
-	if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
-		say_errno("KVM_SET_USER_MEMORY_REGION");
+	if (add_slots(mem, vm_fd)) {
 		memory_destroy(mem);
 		return -1;
 	}

@@ -3,20 +3,25 @@
 #ifndef APFVM_MEMORY_H
 #define APFVM_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define MEMORY_BASE	UINT64_C(0x80000000)
 
-/* One mapping and one memslot; only @size is what the VMM itself touches. */
+/*
+ * One mapping and one memslot, but cold memory that is read-only, @cold_ro, has
+ * a memslot of its own. Only @size is what the VMM itself touches.
+ */
 struct memory {
 	char *host;
 	uint64_t size;
 	uint64_t cold_size;
+	bool cold_ro;
 };
 
 int memory_create(struct memory *mem, int vm_fd, uint64_t size,
-		  uint64_t cold_size);
+		  uint64_t cold_size, bool cold_ro);
 void memory_destroy(struct memory *mem);
 
 /*

@@ -22,10 +22,12 @@ static const char help[] =
 "  --append STR        kernel command line (console=hvc0 panic=-1)\n"
 "  --mem MIB           ordinary memory, an even number (256)\n"
 "  --cold MIB          cold memory, behind the ordinary memory (0)\n"
+"  --cold-ro           the guest may only read it; writes there go nowhere\n"
 "  --cpus N            vCPUs, 1 to 8 (1)\n"
 "  --seed N            what the cold pages hold follows from it (1)\n"
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
 "  --apf MODE          asynchronous page faults: default, off or on (default)\n"
+"  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
 "  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
 "  --result FILE       output of the guest's hvc1 (nowhere)\n"
 "  --marks FILE        when each page was asked for and answered, JSON lines\n"
@@ -40,7 +42,8 @@ static const char help[] =
 "  order=ORDER   of a batch: fifo, lifo or shuffle\n"
 "\n"
 "A line '@stats NAME' that the guest writes to hvc1 is replaced in the result by\n"
-"KVM's statistics of that moment, as one line of JSON.\n"
+"KVM's statistics of that moment, as one line of JSON. The same with the name\n"
+"'end' is the last line of every result.\n"
 "\n"
 "Exit status: 0 guest powered off, 1 error, 2 bad usage, 3 guest reset,\n"
 "4 the guest touched a page that cannot be had, 5 stopped by SIGTERM, SIGINT\n"
@@ -69,6 +72,9 @@ static const struct rule {
 enum {
 	OPTION_POLICY = ARRAY_SIZE(rules),
 	OPTION_APF,
+	/* From here on, options without a value. */
+	OPTION_COLD_RO,
+	OPTION_NO_GIC,
 	OPTION_HELP,
 	OPTION_COUNT,
 };
@@ -150,6 +156,8 @@ static int check(const struct options *opt)
 	/* What follows the ordinary memory is to be aligned to 2 MiB. */
 	if (opt->mem_mib % 2)
 		return say_error("--mem: %" PRIu64 " is not an even number", opt->mem_mib);
+	if (opt->cold_ro && !opt->cold_mib)
+		return say_error("--cold-ro: there is no cold memory; give --cold MIB");
 	return 0;
 }
 
@@ -159,15 +167,16 @@ static void fill_getopt_table(struct option *table)
 
 	memset(table, 0, (OPTION_COUNT + 1) * sizeof(*table));
 	for (i = 0; i < OPTION_COUNT; i++) {
-		table[i].has_arg = required_argument;
+		table[i].has_arg = i < OPTION_COLD_RO ? required_argument : no_argument;
 		table[i].val = i;
 	}
 	for (i = 0; i < ARRAY_SIZE(rules); i++)
 		table[i].name = rules[i].name;
 	table[OPTION_POLICY].name = "policy";
 	table[OPTION_APF].name = "apf";
+	table[OPTION_COLD_RO].name = "cold-ro";
+	table[OPTION_NO_GIC].name = "no-gic";
 	table[OPTION_HELP].name = "help";
-	table[OPTION_HELP].has_arg = no_argument;
 }
 
 static int take(struct options *opt, struct policy_texts *policies, int option,
@@ -178,6 +187,12 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		return keep_policy(policies, optarg);
 	case OPTION_APF:
 		return set_apf(opt, optarg);
+	case OPTION_COLD_RO:
+		opt->cold_ro = true;
+		return 0;
+	case OPTION_NO_GIC:
+		opt->no_gic = true;
+		return 0;
 	case ':':
 		return say_error("%s needs a value", argv[optind - 1]);
 	case '?':

@@ -2,6 +2,7 @@
 #ifndef APFVM_OPTIONS_H
 #define APFVM_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "policy.h"
@@ -37,6 +38,8 @@ struct options {
 	uint64_t seed;
 	uint64_t stop_after_ms;
 	enum apf_mode apf;
+	bool cold_ro;
+	bool no_gic;
 	struct policy_list policies;
 };
 

@@ -80,11 +80,11 @@ int vm_create(struct vm *vm, const struct options *opt)
 	if (set_counter_offset(vm))
 		goto close_vm;
 	if (memory_create(&vm->memory, vm->fd, opt->mem_mib * MIB,
-			  opt->cold_mib * MIB))
+			  opt->cold_mib * MIB, opt->cold_ro))
 		goto close_vm;
 	if (create_vcpus(vm, opt))
 		goto destroy_memory;
-	if (gic_create(&vm->gic, vm->fd))
+	if (!opt->no_gic && gic_create(&vm->gic, vm->fd))
 		goto destroy_memory;
 	return 0;
 destroy_memory:
