@@ -6,13 +6,12 @@
 #ifndef __ARM64_KVM_APF_H__
 #define __ARM64_KVM_APF_H__
 
+#include <linux/kvm_types.h>
 #include <linux/types.h>
 
 #include <uapi/asm/kvm_apf.h>
 
 struct kvm;
-struct kvm_memory_slot;
-struct kvm_vcpu;
 struct kvm_vcpu_apf;
 struct kvm_apf_pool;
 
@@ -43,19 +42,21 @@ struct kvm_apf_vm {
  */
 #define KVM_PFN_APF_PENDING	(KVM_PFN_ERR_MASK + 0x40)
 
-/* apf.c */
+/* apf-vm.c */
+unsigned long kvm_apf_default_bmap(void);
 void kvm_apf_init_vm(struct kvm *kvm);
 void kvm_apf_destroy_vm(struct kvm *kvm);
 int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu);
 void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu);
 void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu);
 void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu);
-u64 kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
-			const struct kvm_memory_slot *slot, u64 gfn,
-			bool nested, bool write_fault, bool *writable);
+
+/* apf.c */
+kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
+			      const struct kvm_memory_slot *slot, gfn_t gfn,
+			      bool nested, bool write_fault, bool *writable);
 void kvm_apf_handle_request(struct kvm_vcpu *vcpu);
 bool kvm_apf_page_done(struct kvm_vcpu *vcpu);
-unsigned long kvm_apf_default_bmap(void);
 
 /* apf-block.c */
 void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4]);

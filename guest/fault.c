@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults (APF) for KVM/arm64, the guest's side.
+ *
+ * The host announces by a PPI that the memory which the interrupted instruction
+ * wants is not there. The task goes to sleep on its way back to user space, and
+ * the CPU runs others. A second PPI says which pages have come. <asm/kvm_apf.h>
+ * has the contract. In order:
+ *
+ *   apf_interrupt()
+ *     apf_take_missing()	claim the announcement, and only then
+ *       apf_add_sleeper()	register the task as a waiter of the token
+ *     apf_take_ready()		wake the waiters of all tokens that are ready
+ *   apf_sleep()		in the task, before it returns to user space
+ *
+ * A token means something only together with the CPU that was told. So tokens'
+ * slots are per CPU; a sleeper remembers the CPU, and may move.
+ *
+ * Nothing is allocated when a fault is announced. A sleeper that is registered
+ * but does not sleep yet borrows an entry from its CPU; once it sleeps, it waits
+ * on its own stack. If all entries are lent, the announcement is declined.
+ */
+
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/spinlock.h>
+#include <linux/task_work.h>
+
+#include <asm/irq_regs.h>
+
+#include "kvm_apf.h"
+
+#define apf_count(which)	this_cpu_inc(apf_cpus->counter[which])
+
+/* Unlink and wake. The caller has the lock of the waiter's CPU. */
+static void apf_wake(struct apf_waiter *waiter)
+{
+	list_del(&waiter->link);
+	apf_count(APF_WOKEN);
+	/*
+	 * After this the waiter's stack may go, but for the lock, which the
+	 * sleeper takes before it leaves. wake_up_process() has the barrier
+	 * that pairs with set_current_state() in apf_wait().
+	 */
+	WRITE_ONCE(waiter->waiting, false);
+	wake_up_process(waiter->task);
+}
+
+static void apf_wake_token(struct apf_cpu *cpu, unsigned int token)
+{
+	struct apf_waiter *waiter, *next;
+
+	list_for_each_entry_safe(waiter, next, &cpu->slot[token], link)
+		apf_wake(waiter);
+}
+
+static void apf_register(struct apf_cpu *cpu, unsigned int token,
+			 struct apf_waiter *waiter)
+{
+	waiter->task = current;
+	waiter->waiting = true;
+	list_add_tail(&waiter->link, &cpu->slot[token]);
+}
+
+/* Return: whether the page has yet to come. The caller has the CPU's lock. */
+static bool __apf_give_back(struct apf_entry *entry)
+{
+	struct apf_cpu *cpu = entry->cpu;
+	bool waiting = entry->waiter.waiting;
+
+	if (waiting)
+		list_del(&entry->waiter.link);
+	__clear_bit(entry - cpu->entry, cpu->lent);
+
+	return waiting;
+}
+
+static void apf_give_back(struct apf_entry *entry)
+{
+	struct apf_cpu *cpu = entry->cpu;
+
+	raw_spin_lock(&cpu->lock);
+	__apf_give_back(entry);
+	raw_spin_unlock(&cpu->lock);
+}
+
+/*
+ * The task is on its way to user space and holds nothing: from here the waiter
+ * on its own stack takes over. Return: false if the page came before that.
+ */
+static bool apf_move_in(struct apf_entry *entry, struct apf_waiter *waiter)
+{
+	struct apf_cpu *cpu = entry->cpu;
+	unsigned int token = entry->token;
+	bool waiting;
+
+	raw_spin_lock_irq(&cpu->lock);
+	waiting = __apf_give_back(entry);
+	if (waiting)
+		apf_register(cpu, token, waiter);
+	raw_spin_unlock_irq(&cpu->lock);
+
+	return waiting;
+}
+
+/* The lock also keeps the waiter's stack until apf_wake() is through with it. */
+static void apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
+{
+	raw_spin_lock_irq(&cpu->lock);
+	if (waiter->waiting) {
+		/* Killed. The ready bit, when it comes, wakes nobody. */
+		list_del(&waiter->link);
+		apf_count(APF_KILLED);
+	}
+	raw_spin_unlock_irq(&cpu->lock);
+}
+
+/* In exit_task_work() the fatal signal has been taken off already. */
+static bool apf_dying(void)
+{
+	return fatal_signal_pending(current) || (current->flags & PF_EXITING);
+}
+
+static void apf_wait(struct apf_waiter *waiter)
+{
+	for (;;) {
+		set_current_state(TASK_KILLABLE);
+		if (!READ_ONCE(waiter->waiting) || apf_dying())
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+static void apf_sleep(struct callback_head *work)
+{
+	struct apf_entry *entry = container_of(work, struct apf_entry, work);
+	struct apf_cpu *cpu = entry->cpu;
+	struct apf_waiter waiter;
+
+	if (!apf_move_in(entry, &waiter))
+		return;
+
+	apf_count(APF_SLEPT);
+	apf_wait(&waiter);
+	apf_leave(cpu, &waiter);
+}
+
+/* Return: an entry with this task as a waiter of @token, or NULL: all are lent. */
+static struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token)
+{
+	struct apf_entry *entry = NULL;
+	unsigned int n;
+
+	raw_spin_lock(&cpu->lock);
+	n = find_first_zero_bit(cpu->lent, APF_ENTRIES);
+	if (n < APF_ENTRIES) {
+		__set_bit(n, cpu->lent);
+		entry = &cpu->entry[n];
+		entry->cpu = cpu;
+		entry->token = token;
+		apf_register(cpu, token, &entry->waiter);
+	}
+	raw_spin_unlock(&cpu->lock);
+
+	return entry;
+}
+
+/*
+ * Interrupts are off, so the task does not get to apf_sleep() before this is
+ * done. Return: false if it cannot sleep, or no entry is left.
+ */
+static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
+{
+	struct apf_entry *entry = apf_lend(cpu, token);
+
+	if (!entry)
+		return false;
+
+	/* Outside the lock: with KASAN this may allocate. */
+	init_task_work(&entry->work, apf_sleep);
+	if (!task_work_add(current, &entry->work, TWA_RESUME))
+		return true;
+
+	apf_give_back(entry);
+
+	return false;
+}
+
+/*
+ * Claim before anything is done about it: a vCPU exit may come between any two
+ * instructions here, and the host looks at @missing then. What else the
+ * announcement says is read before the claim, since the host may write the next
+ * one right after. One CPU, so program order is order enough.
+ */
+static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
+{
+	struct kvm_apf_block *block = cpu->block;
+	__le32 missing = READ_ONCE(block->missing);
+	u32 raw = (__force u32)missing;
+	u64 pc = le64_to_cpu(READ_ONCE(block->pc));
+	unsigned int token = le32_to_cpu(missing) - 1;
+
+	if (!raw || cmpxchg((__force u32 *)&block->missing, raw, 0) != raw)
+		return;
+
+	/* Taken late: that context will fault again, and be announced again. */
+	if (token >= KVM_APF_TOKENS || !user_mode(regs) ||
+	    instruction_pointer(regs) != pc) {
+		apf_count(APF_SPURIOUS);
+		return;
+	}
+
+	if (apf_add_sleeper(cpu, token)) {
+		apf_count(APF_ANNOUNCED);
+	} else {
+		WRITE_ONCE(block->declined, missing);
+		apf_count(APF_DECLINED);
+	}
+}
+
+static void apf_take_ready(struct apf_cpu *cpu)
+{
+	u64 raw = xchg((__force u64 *)&cpu->block->ready, 0);
+	unsigned long ready = le64_to_cpu((__force __le64)raw);
+	unsigned int token;
+
+	raw_spin_lock(&cpu->lock);
+	for_each_set_bit(token, &ready, KVM_APF_TOKENS) {
+		apf_count(APF_READY);
+		apf_wake_token(cpu, token);
+	}
+	raw_spin_unlock(&cpu->lock);
+}
+
+/* Missing first: a token may be announced and ready in the same interrupt. */
+irqreturn_t apf_interrupt(int irq, void *dev)
+{
+	struct apf_cpu *cpu = dev;
+
+	apf_count(APF_INTERRUPTS);
+	apf_take_missing(cpu, get_irq_regs());
+	apf_take_ready(cpu);
+
+	return IRQ_HANDLED;
+}
+
+/* The host owes this CPU nothing any more. */
+void apf_wake_all(struct apf_cpu *cpu)
+{
+	unsigned int token;
+
+	raw_spin_lock_irq(&cpu->lock);
+	for (token = 0; token < KVM_APF_TOKENS; token++)
+		apf_wake_token(cpu, token);
+	raw_spin_unlock_irq(&cpu->lock);
+}

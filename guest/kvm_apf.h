@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Asynchronous page faults, the guest's side: what its two files share. */
+#ifndef __KVM_APF_GUEST_H__
+#define __KVM_APF_GUEST_H__
+
+#include <linux/interrupt.h>
+#include <linux/list.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/task_work.h>
+
+#include <uapi/asm/kvm_apf.h>
+
+/* Tasks announced on a CPU whose way to user space is not finished yet. */
+#define APF_ENTRIES	64
+
+/**
+ * struct apf_waiter - a task that waits for the page of a token
+ * @link:	in the token's slot, while @waiting
+ * @task:	the task; it cannot exit while @waiting, since it unregisters
+ *		on its way out, at the latest in exit_task_work()
+ * @waiting:	cleared, under the CPU's lock, by whoever unlinks it
+ */
+struct apf_waiter {
+	struct list_head	link;
+	struct task_struct	*task;
+	bool			waiting;
+};
+
+struct apf_cpu;
+
+/**
+ * struct apf_entry - a task between its announcement and its sleep
+ * @work:	brings the task into apf_sleep()
+ * @waiter:	registered in place of the one on the task's stack
+ * @cpu:	whose entry it is
+ * @token:	what it waits for
+ */
+struct apf_entry {
+	struct callback_head	work;
+	struct apf_waiter	waiter;
+	struct apf_cpu		*cpu;
+	unsigned int		token;
+};
+
+enum apf_counter {
+	APF_INTERRUPTS,	/* PPIs taken */
+	APF_ANNOUNCED,	/* claimed, the task is to sleep */
+	APF_SPURIOUS,	/* claimed, for another context */
+	APF_DECLINED,	/* claimed, cannot sleep */
+	APF_READY,	/* ready bits taken */
+	APF_SLEPT,	/* sleeps; less, if the page was quick */
+	APF_WOKEN,	/* waiters that a ready bit released */
+	APF_KILLED,	/* waiters that left before */
+	APF_COUNTERS
+};
+
+/**
+ * struct apf_cpu - APF state of a CPU
+ * @block:	what is shared with the host; kmalloc'ed: 64 bytes are 64-byte
+ *		aligned, physically contiguous, and in the linear map
+ * @lock:	guards @slot, @lent and @entry. Taken in the interrupt handler,
+ *		so raw; of other locks, only the scheduler's are taken inside
+ * @slot:	the waiters of each token
+ * @lent:	entries in use
+ * @entry:	see above
+ * @counter:	written by whoever runs on this CPU
+ */
+struct apf_cpu {
+	struct kvm_apf_block	*block;
+	raw_spinlock_t		lock;
+	struct list_head	slot[KVM_APF_TOKENS];
+	DECLARE_BITMAP(lent, APF_ENTRIES);
+	struct apf_entry	entry[APF_ENTRIES];
+	unsigned long		counter[APF_COUNTERS];
+};
+
+/* Allocated where the host offers APF, by apf_init(). */
+extern struct apf_cpu __percpu *apf_cpus;
+
+irqreturn_t apf_interrupt(int irq, void *dev);
+void apf_wake_all(struct apf_cpu *cpu);
+
+#endif /* __KVM_APF_GUEST_H__ */

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults, the guest's side: discovery, the PPI, CPUs that
+ * come and go, and the counters. fault.c has what happens at a fault.
+ */
+
+#define pr_fmt(fmt) "kvm-apf: " fmt
+
+#include <linux/acpi.h>
+#include <linux/arm-smccc.h>
+#include <linux/cpuhotplug.h>
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/interrupt.h>
+#include <linux/irqdomain.h>
+#include <linux/of.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+
+#include <asm/hypervisor.h>
+
+#include "kvm_apf.h"
+
+struct apf_cpu __percpu *apf_cpus;
+static unsigned int apf_irq;
+
+static long apf_hypercall(unsigned long function, unsigned long arg,
+			  struct arm_smccc_res *res)
+{
+	arm_smccc_1_1_invoke(KVM_APF_SMCCC_ID, function, arg, res);
+
+	return res->a0;
+}
+
+static int apf_online(unsigned int n)
+{
+	struct apf_cpu *cpu = per_cpu_ptr(apf_cpus, n);
+	struct arm_smccc_res res;
+
+	enable_percpu_irq(apf_irq, IRQ_TYPE_EDGE_RISING);
+	if (apf_hypercall(KVM_APF_ENABLE,
+			  virt_to_phys(cpu->block) | KVM_APF_ENABLE_ON, &res)) {
+		disable_percpu_irq(apf_irq);
+		pr_warn("CPU %u: the host refused its block: %ld\n", n, (long)res.a0);
+	}
+
+	return 0;
+}
+
+/* Disable first: from then on no ready bit comes, and no new waiter. */
+static int apf_offline(unsigned int n)
+{
+	struct arm_smccc_res res;
+
+	apf_hypercall(KVM_APF_ENABLE, 0, &res);
+	disable_percpu_irq(apf_irq);
+	apf_wake_all(per_cpu_ptr(apf_cpus, n));
+
+	return 0;
+}
+
+static int __init apf_init_cpu(struct apf_cpu *cpu, int node)
+{
+	unsigned int token;
+
+	raw_spin_lock_init(&cpu->lock);
+	for (token = 0; token < KVM_APF_TOKENS; token++)
+		INIT_LIST_HEAD(&cpu->slot[token]);
+
+	cpu->block = kzalloc_node(sizeof(*cpu->block), GFP_KERNEL, node);
+
+	return cpu->block ? 0 : -ENOMEM;
+}
+
+static void __init apf_free_cpus(void)
+{
+	unsigned int n;
+
+	for_each_possible_cpu(n)
+		kfree(per_cpu_ptr(apf_cpus, n)->block);
+	free_percpu(apf_cpus);
+}
+
+static int __init apf_alloc_cpus(void)
+{
+	unsigned int n;
+
+	apf_cpus = alloc_percpu(struct apf_cpu);
+	if (!apf_cpus)
+		return -ENOMEM;
+
+	for_each_possible_cpu(n) {
+		if (apf_init_cpu(per_cpu_ptr(apf_cpus, n), cpu_to_node(n))) {
+			apf_free_cpus();
+			return -ENOMEM;
+		}
+	}
+
+	return 0;
+}
+
+static const struct of_device_id apf_gics[] __initconst = {
+	{ .compatible = "arm,gic-v3" },
+	{ .compatible = "arm,gic-400" },
+	{ .compatible = "arm,cortex-a15-gic" },
+	{}
+};
+
+static unsigned int __init apf_map_dt(u32 intid)
+{
+	struct device_node *gic = of_find_matching_node(NULL, apf_gics);
+	struct irq_fwspec fwspec = {
+		.fwnode		= of_node_to_fwnode(gic),
+		.param_count	= 3,
+		/* A PPI, its number, its type: arm,gic.yaml. */
+		.param		= { 1, intid - 16, IRQ_TYPE_EDGE_RISING },
+	};
+	unsigned int irq;
+
+	if (!gic)
+		return 0;
+
+	irq = irq_create_fwspec_mapping(&fwspec);
+	of_node_put(gic);
+
+	return irq;
+}
+
+#ifdef CONFIG_ACPI
+static unsigned int __init apf_map_acpi(u32 intid)
+{
+	int irq = acpi_register_gsi(NULL, intid, ACPI_EDGE_SENSITIVE,
+				    ACPI_ACTIVE_HIGH);
+
+	return max(irq, 0);
+}
+#else
+static unsigned int __init apf_map_acpi(u32 intid)
+{
+	return 0;
+}
+#endif
+
+/* The host names an INTID, since nothing in DT or ACPI describes it. */
+static unsigned int __init apf_map(u32 intid)
+{
+	return acpi_disabled ? apf_map_dt(intid) : apf_map_acpi(intid);
+}
+
+/* Names under debugfs, kvm-apf/. Each counter sums over all CPUs. */
+static const char * const apf_counter_names[APF_COUNTERS] = {
+	[APF_INTERRUPTS]	= "interrupts",
+	[APF_ANNOUNCED]		= "announced",
+	[APF_SPURIOUS]		= "spurious",
+	[APF_DECLINED]		= "declined",
+	[APF_READY]		= "ready",
+	[APF_SLEPT]		= "slept",
+	[APF_WOKEN]		= "woken",
+	[APF_KILLED]		= "killed",
+};
+
+static int apf_counter_get(void *which, u64 *sum)
+{
+	unsigned long total = 0;
+	unsigned int n;
+
+	for_each_possible_cpu(n)
+		total += READ_ONCE(per_cpu_ptr(apf_cpus, n)->counter[(unsigned long)which]);
+	*sum = total;
+
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(apf_counter_fops, apf_counter_get, NULL, "%llu\n");
+
+static void __init apf_init_debugfs(void)
+{
+	struct dentry *dir = debugfs_create_dir("kvm-apf", NULL);
+	unsigned long n;
+
+	for (n = 0; n < APF_COUNTERS; n++)
+		debugfs_create_file_unsafe(apf_counter_names[n], 0444, dir,
+					   (void *)n, &apf_counter_fops);
+}
+
+static int __init apf_start(void)
+{
+	int ret;
+
+	ret = request_percpu_irq(apf_irq, apf_interrupt, "kvm-apf", apf_cpus);
+	if (ret)
+		return ret;
+
+	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "kvm-apf:online",
+				apf_online, apf_offline);
+	if (ret < 0)
+		free_percpu_irq(apf_irq, apf_cpus);
+
+	return min(ret, 0);
+}
+
+static bool apf_unwanted __initdata;
+
+static int __init apf_parse_unwanted(char *arg)
+{
+	apf_unwanted = true;
+
+	return 0;
+}
+early_param("no-kvmapf", apf_parse_unwanted);
+
+static int __init apf_init(void)
+{
+	struct arm_smccc_res res;
+	int ret;
+
+	if (apf_unwanted || !kvm_arm_hyp_service_available(KVM_APF_SMCCC_FUNC))
+		return 0;
+	if (apf_hypercall(KVM_APF_FEATURES, 0, &res) || !res.a1)
+		return 0;
+
+	apf_irq = apf_map(res.a2);
+	if (!apf_irq)
+		return -ENXIO;
+
+	ret = apf_alloc_cpus();
+	if (ret)
+		return ret;
+
+	ret = apf_start();
+	if (ret) {
+		apf_free_cpus();
+		return ret;
+	}
+
+	apf_init_debugfs();
+	pr_info("faults announced by INTID %lu\n", res.a2);
+
+	return 0;
+}
+late_initcall(apf_init);

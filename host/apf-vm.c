@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults: which VMs have them, and the life of a vCPU's state.
+ * apf.c has what happens at a fault.
+ */
+
+#include <linux/kvm_host.h>
+#include <linux/moduleparam.h>
+
+#include <asm/kvm_emulate.h>
+#include <asm/virt.h>
+
+#include "apf.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "kvm-arm."
+
+enum apf_default {
+	APF_DEFAULT_OFF,	/* only where the VMM asks */
+	APF_DEFAULT_HALT,	/* every VM halts; announcements where the VMM asks */
+	APF_DEFAULT_ON,		/* as if every VMM asked */
+};
+
+static const char * const apf_default_names[] = { "off", "halt", "on" };
+static unsigned int apf_default;
+
+static int apf_default_set(const char *val, const struct kernel_param *kp)
+{
+	int n = sysfs_match_string(apf_default_names, val);
+
+	if (n < 0)
+		return n;
+
+	WRITE_ONCE(apf_default, n);
+
+	return 0;
+}
+
+static int apf_default_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", apf_default_names[READ_ONCE(apf_default)]);
+}
+
+static const struct kernel_param_ops apf_default_ops = {
+	.set = apf_default_set,
+	.get = apf_default_get,
+};
+
+module_param_cb(apf, &apf_default_ops, NULL, 0644);
+MODULE_PARM_DESC(apf, "Asynchronous page faults of new VMs whose VMM does not ask: off, halt, on");
+
+/* What KVM_REG_ARM_VENDOR_HYP_BMAP_2 is in a new VM. */
+unsigned long kvm_apf_default_bmap(void)
+{
+	return READ_ONCE(apf_default) == APF_DEFAULT_ON ?
+	       BIT(KVM_REG_ARM_VENDOR_HYP_BIT_APF) : 0;
+}
+
+void kvm_apf_init_vm(struct kvm *kvm)
+{
+	kvm->arch.apf.halt = READ_ONCE(apf_default) == APF_DEFAULT_HALT;
+	kvm->arch.apf.intid = KVM_APF_DEFAULT_INTID;
+}
+
+void kvm_apf_destroy_vm(struct kvm *kvm)
+{
+	if (kvm->arch.apf.pool)
+		apf_pool_put(kvm->arch.apf.pool);
+}
+
+static bool apf_asked_for(struct kvm *kvm)
+{
+	return test_bit(KVM_REG_ARM_VENDOR_HYP_BIT_APF,
+			&kvm->arch.smccc_feat.vendor_hyp_bmap_2);
+}
+
+/*
+ * Without an in-kernel GIC there is nothing that could end a halt; the memory
+ * of protected VMs is not the host's to fetch; and with nested virtualisation
+ * EL1 and EL0 are not what the fault's PSTATE says.
+ */
+static bool apf_possible(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+
+	return (kvm->arch.apf.halt || apf_asked_for(kvm)) &&
+	       irqchip_in_kernel(kvm) && !vcpu_has_nv(vcpu) &&
+	       !is_protected_kvm_enabled();
+}
+
+/* vCPUs may come here at the same time: the first one's pool it is. */
+static int apf_pool_init(struct kvm *kvm)
+{
+	struct kvm_apf_pool *pool;
+
+	if (READ_ONCE(kvm->arch.apf.pool))
+		return 0;
+
+	pool = apf_pool_create();
+	if (!pool)
+		return -ENOMEM;
+	if (cmpxchg(&kvm->arch.apf.pool, NULL, pool))
+		apf_pool_put(pool);
+
+	return 0;
+}
+
+/**
+ * kvm_apf_vcpu_first_run - turn APF on for a vCPU, if its VM has it
+ * @vcpu:	the vCPU, about to run for the first time; the VM's features and
+ *		the vGIC are final
+ *
+ * Return: 0, also where APF stays off; -ENOMEM.
+ */
+int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf;
+
+	if (vcpu->arch.apf || !apf_possible(vcpu))
+		return 0;
+	if (apf_pool_init(vcpu->kvm))
+		return -ENOMEM;
+
+	apf = kzalloc(sizeof(*apf), GFP_KERNEL_ACCOUNT);
+	if (!apf)
+		return -ENOMEM;
+
+	apf->halt_token = APF_NO_TOKEN;
+	apf->last_token = APF_NO_TOKEN;
+	/* A PPI that another device of the VM owns: halts only. */
+	apf->announces = apf_asked_for(vcpu->kvm) && !vgic_apf_init(vcpu);
+
+	/* Pairs with the READ_ONCE() of kvm_apf_page_done(), in other threads. */
+	smp_store_release(&vcpu->arch.apf, apf);
+
+	return 0;
+}
+
+/*
+ * What could not be written to the block is tried again each time the vCPU's
+ * thread is scheduled in, which is after every signal and every halt: those, and
+ * a change of the memslots, are why it failed.
+ */
+void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.apf && vcpu->arch.apf->retry)
+		kvm_make_request(KVM_REQ_APF, vcpu);
+}
+
+void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	if (!apf)
+		return;
+
+	apf_disable(apf);
+	apf->halt_token = APF_NO_TOKEN;
+}
+
+void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	int token;
+
+	if (!apf)
+		return;
+
+	for_each_set_bit(token, &apf->tokens.busy, APF_TOKENS)
+		apf_work_orphan(apf->work[token]);
+
+	kfree(apf);
+}
