@@ -16,9 +16,9 @@ struct kvm_vcpu_apf;
 struct kvm_apf_pool;
 
 /*
- * PPI of both messages, where the VMM does not choose another. INTIDs 18 to 30
- * belong to timers, PMU, SPE, TRBE and the GIC's maintenance interrupt in the
- * Base System Architecture (DEN0094).
+ * PPI of both messages, where the VMM does not choose another. By the Base System
+ * Architecture, timers, PMU, SPE and the GIC maintenance interrupt are at INTIDs
+ * 19 to 30.
  */
 #define KVM_APF_DEFAULT_INTID	16
 
