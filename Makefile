@@ -38,8 +38,14 @@ bench: kernel	## build the workload, apfload, and the guest's init
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
 
+.PHONY: guests
+guests: kernel	## build what only the tests run: bare guests, helpers in the host
+	@mkdir -p $(CACHE)/bin
+	@+$(MAKE) -s --no-print-directory -C tests/guests $(CROSS)
+	@+$(MAKE) -s --no-print-directory -C tests/host $(CROSS)
+
 .PHONY: images
-images: kernel vmm bench	## make the initramfs images
+images: kernel vmm bench guests	## make the initramfs images
 	@lab/images
 
 .PHONY: demo

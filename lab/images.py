@@ -14,9 +14,9 @@ GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload"}
 
 
 def programs():
-    """What `make vmm` and `make bench` have built."""
+    """What `make vmm`, `make bench` and `make guests` have built; not the objects."""
     found = sorted(paths.BIN.iterdir()) if paths.BIN.exists() else []
-    return [path for path in found if path.is_file()]
+    return [path for path in found if path.is_file() and path.stat().st_mode & 0o111]
 
 
 def program(name):

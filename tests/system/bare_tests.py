@@ -16,14 +16,21 @@ NONE = {"apf_announced": 0, "apf_repeated": 0, "apf_declined": 0, "apf_halted": 
         "apf_ready": 0, "apf_batches": 0}
 
 
-def bare(name, guest, level="announce_by_vmm", pages=PAGES, args=()):
+def end(name, guest, status, level="announce_by_vmm", policy="all:delay=20", args=()):
+    """Run a guest to its end, which the VMM has to give the counters of."""
+    outcome = run(name, Vm(level=level, image=f"/boot/{guest}", policy=(policy,), args=args,
+                           files={GUESTS / guest: f"boot/{guest}"}))
+    complaint = outcome.read("vmm.err")
+    assert outcome.records[-1:] and outcome.records[-1]["stats"] == "end", complaint
+    assert outcome.status == status, f"apfvm: status {outcome.status}, 3 is the guest's complaint, " \
+        f"after {outcome.stats('end')['hvc_exit_stat']} hypercalls\n{complaint}"
+    check_silent(outcome, host_may_say=("poison",) if status == 4 else ())
+    return outcome
+
+
+def bare(name, guest, pages=PAGES, **options):
     """Run a guest that is content in the end. Returns the host's counters."""
-    outcome = run(name, Vm(level=level, image=f"/boot/{guest}", policy=("all:delay=20",),
-                           args=args, files={GUESTS / guest: f"boot/{guest}"}))
-    assert outcome.records[-1:] and outcome.records[-1]["stats"] == "end", outcome.read("vmm.err")
-    assert outcome.status == 0, f"apfvm: status {outcome.status}, 3 is the guest's complaint, " \
-        f"after {outcome.stats('end')['hvc_exit_stat']} hypercalls\n{outcome.read('vmm.err')}"
-    check_silent(outcome)
+    outcome = end(name, guest, 0, **options)
     expect(outcome.records[-1]["uffd"], requests=pages, served=pages, waiting=0)
     return outcome.stats("end")
 
@@ -50,6 +57,11 @@ def halt_level_of_the_host_alone():
 @test("no_in_kernel_gic_no_apf")
 def no_in_kernel_gic_no_apf():
     expect(bare("no_in_kernel_gic_no_apf", "no_gic", args=("--no-gic",)), **NONE)
+
+
+@test("no_in_kernel_gic_no_halt")
+def no_in_kernel_gic_no_halt():
+    expect(bare("no_in_kernel_gic_no_halt", "no_gic", level="halt", args=("--no-gic",)), **NONE)
 
 
 @test("off_by_the_vmm_is_off")
@@ -80,3 +92,16 @@ def one_fault_by_hand():
     """Announced, claimed, its ready bit taken, by a guest that does nothing else."""
     expect(bare("one_fault_by_hand", "el0", pages=1),
            **{**NONE, "apf_announced": 1, "apf_ready": 1, "apf_batches": 1})
+
+
+# Guest, status and what leads to it: reset, a page that cannot be had, the time is over.
+ENDS = (("off", 3, {}), ("unmasked", 4, {"policy": "all:fail"}),
+        ("unmasked", 5, {"policy": "all:never", "args": ("--stop-after", "1000")}))
+
+
+@test("counters_at_every_end")
+def counters_at_every_end():
+    """Also of a guest that could not ask for them; and a guest's complaint is heard."""
+    for guest, status, options in ENDS:
+        outcome = end("counters_at_every_end", guest, status, **options)
+        expect(outcome.stats("end"), exits=(1, None), apf_sync=(0, 1))

@@ -65,6 +65,28 @@ def vmm_killed_at_the_halt_level():
     expect(outcome.stats("waiting"), apf_announced=0, apf_sync=0, apf_halted=(8, None))
 
 
+@test("vmm_killed_uffd_silent")
+def vmm_killed_uffd_silent():
+    """The pages' server is another process: alive, and it answers nothing any more."""
+    outcome = run("vmm_killed_uffd_silent", Vm(
+        policy=("all:never",), steps=(FAULTING,), script="""
+vmm &
+until grep -q guest_apf /out/result 2>/dev/null; do sleep 0.1; done
+hold_uffd $(pidof apfvm) >/out/held &
+until grep -q held /out/held; do sleep 0.1; done
+grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers_before
+killall -9 apfvm
+sleep 1
+cat /out/status >/out/status_while_held
+killall hold_uffd
+wait
+""" + AFTERMATH))
+    check_killed(outcome)
+    # The VMM was gone while its workers still waited, not only after them.
+    assert outcome.read("status_while_held").strip() == str(128 + 9), "the VMM could not end"
+    check_eight_wait(outcome)
+
+
 @test("killed_while_waiting")
 def killed_while_waiting():
     outcome = run("killed_while_waiting", Vm(
@@ -104,19 +126,19 @@ def lost_page(name, level):
     check(outcome, status=4, host_may_say=("poison",))
     message = outcome.read("vmm.err")
     assert "0x90003000" in message, message
-    return outcome
+    return outcome.stats("end")
 
 
 @test("page_that_cannot_be_had_off")
 def page_that_cannot_be_had_off():
-    lost_page("page_that_cannot_be_had_off", "off")
+    expect(lost_page("page_that_cannot_be_had_off", "off"), apf_announced=0, apf_halted=0)
 
 
 @test("page_that_cannot_be_had_halt")
 def page_that_cannot_be_had_halt():
-    lost_page("page_that_cannot_be_had_halt", "halt")
+    expect(lost_page("page_that_cannot_be_had_halt", "halt"), apf_announced=0, apf_halted=(4, None))
 
 
 @test("page_that_cannot_be_had_announce")
 def page_that_cannot_be_had_announce():
-    lost_page("page_that_cannot_be_had_announce", "announce")
+    expect(lost_page("page_that_cannot_be_had_announce", "announce"), apf_announced=(4, None))

@@ -48,6 +48,16 @@ def halt_without_bystander_lives_on_the_tick():
            wall_ms=(OVERLAPPED_MS, 0.9 * ONE_BY_ONE_MS))
 
 
+@test("the_page_ends_a_halt_at_once")
+def the_page_ends_a_halt_at_once():
+    """One task and no bystander: 21 ms is between two ticks of 4 ms."""
+    outcome = run("the_page_ends_a_halt_at_once", Vm(
+        level="halt", policy=("all:delay=21",), steps=("run --tasks 1 --pages 16", "ps-d")))
+    check(outcome)
+    expect(outcome.figures(), **NEVER_ANNOUNCED, halted=(16, None), sync=0,
+           wall_ms=(16 * 21, 16 * 21 * 1.02))
+
+
 @test("halt_needs_no_driver")
 def halt_needs_no_driver():
     outcome = level("halt_needs_no_driver", "halt_no_driver")
