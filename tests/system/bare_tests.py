@@ -22,7 +22,7 @@ def end(name, guest, status, level="announce_by_vmm", policy="all:delay=20", arg
                            files={GUESTS / guest: f"boot/{guest}"}))
     complaint = outcome.read("vmm.err")
     assert outcome.records[-1:] and outcome.records[-1]["stats"] == "end", complaint
-    assert outcome.status == status, f"apfvm: status {outcome.status}, 3 is the guest's complaint, " \
+    assert outcome.status == status, f"apfvm: status {outcome.status}, 3 is a guest's complaint, " \
         f"after {outcome.stats('end')['hvc_exit_stat']} hypercalls\n{complaint}"
     check_silent(outcome, host_may_say=("poison",) if status == 4 else ())
     return outcome
