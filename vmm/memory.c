@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "memory.h"
 #include "util.h"
@@ -76,8 +78,22 @@ static int add_slots(const struct memory *mem, int vm_fd)
 	return mem->cold_ro ? add_cold_ro(mem, vm_fd) : 0;
 }
 
+/* In place of the anonymous memory that is there. */
+static int map_cold_file(const struct memory *mem, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *cold;
+
+	if (fd < 0)
+		return say_errno("--cold-file %s", path);
+	cold = mmap(mem->host + mem->size, mem->cold_size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	close(fd);
+	return cold == MAP_FAILED ? say_errno("cannot map %s", path) : 0;
+}
+
 int memory_create(struct memory *mem, int vm_fd, uint64_t size,
-		  uint64_t cold_size, bool cold_ro)
+		  uint64_t cold_size, bool cold_ro, const char *cold_file)
 {
 	mem->size = size;
 	mem->cold_size = cold_size;
@@ -87,7 +103,7 @@ int memory_create(struct memory *mem, int vm_fd, uint64_t size,
 		return say_errno("cannot map %" PRIu64 " MiB of guest memory",
 				 (size + cold_size) / MIB);
 	advise(mem);
-	if (add_slots(mem, vm_fd)) {
+	if ((cold_file && map_cold_file(mem, cold_file)) || add_slots(mem, vm_fd)) {
 		memory_destroy(mem);
 		return -1;
 	}

@@ -20,8 +20,9 @@ struct memory {
 	bool cold_ro;
 };
 
+/* @cold_file: what cold memory holds, or NULL: that is up to a userfaultfd. */
 int memory_create(struct memory *mem, int vm_fd, uint64_t size,
-		  uint64_t cold_size, bool cold_ro);
+		  uint64_t cold_size, bool cold_ro, const char *cold_file);
 void memory_destroy(struct memory *mem);
 
 /*

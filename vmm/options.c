@@ -22,6 +22,8 @@ static const char help[] =
 "  --append STR        kernel command line (console=hvc0 panic=-1)\n"
 "  --mem MIB           ordinary memory, an even number (256)\n"
 "  --cold MIB          cold memory, behind the ordinary memory (0)\n"
+"  --cold-file FILE    cold memory is FILE, mapped privately, as a snapshot is: no\n"
+"                      policy, and beyond the end of FILE no page can be had\n"
 "  --cold-ro           the guest may only read it; writes there go nowhere\n"
 "  --cpus N            vCPUs, 1 to 8 (1)\n"
 "  --seed N            what the cold pages hold follows from it (1)\n"
@@ -62,6 +64,7 @@ static const struct rule {
 	{ "console",    offsetof(struct options, console),       0, 0 },
 	{ "result",     offsetof(struct options, result),        0, 0 },
 	{ "marks",      offsetof(struct options, marks),         0, 0 },
+	{ "cold-file",  offsetof(struct options, cold_file),     0, 0 },
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
 	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
@@ -141,6 +144,8 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 
 	if (policies->count && !opt->cold_mib)
 		return say_error("--policy: there is no cold memory; give --cold MIB");
+	if (policies->count && opt->cold_file)
+		return say_error("--policy: pages of a --cold-file come as the file does");
 	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size, page_size);
 	for (i = 0; i < policies->count; i++) {
 		if (policy_list_add(&opt->policies, policies->text[i], why, sizeof(why)))
@@ -158,6 +163,8 @@ static int check(const struct options *opt)
 		return say_error("--mem: %" PRIu64 " is not an even number", opt->mem_mib);
 	if (opt->cold_ro && !opt->cold_mib)
 		return say_error("--cold-ro: there is no cold memory; give --cold MIB");
+	if (opt->cold_file && !opt->cold_mib)
+		return say_error("--cold-file: there is no cold memory; give --cold MIB");
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct options {
 	const char *console;
 	const char *result;
 	const char *marks;
+	const char *cold_file;
 	uint64_t mem_mib;
 	uint64_t cold_mib;
 	uint64_t cpus;

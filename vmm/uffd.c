@@ -265,7 +265,7 @@ int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
 	u->page_size = sysconf(_SC_PAGESIZE);
 	u->page_shift = __builtin_ctzll(u->page_size);
 	u->seed = opt->seed;
-	if (!u->size)
+	if (!u->size || opt->cold_file)
 		return 0;
 	if (set_up(u, opt)) {
 		uffd_destroy(u);

@@ -80,7 +80,7 @@ int vm_create(struct vm *vm, const struct options *opt)
 	if (set_counter_offset(vm))
 		goto close_vm;
 	if (memory_create(&vm->memory, vm->fd, opt->mem_mib * MIB,
-			  opt->cold_mib * MIB, opt->cold_ro))
+			  opt->cold_mib * MIB, opt->cold_ro, opt->cold_file))
 		goto close_vm;
 	if (create_vcpus(vm, opt))
 		goto destroy_memory;

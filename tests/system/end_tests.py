@@ -129,6 +129,24 @@ def lost_page(name, level):
     return outcome.stats("end")
 
 
+def beyond_the_file(level):
+    """A page beyond the end of its file: only the wait for it shows that it cannot be had."""
+    name = f"page_beyond_its_file_{level}"
+    outcome = run(name, Vm(level=level, policy=(), args=("--cold-file", "/tmp/empty"),
+                           steps=("run --tasks 1 --pages 1",), script="true >/tmp/empty; vmm"))
+    check(outcome, status=4)
+    return outcome
+
+
+@test("page_that_never_comes_is_no_endless_refault")
+def page_that_never_comes_is_no_endless_refault():
+    expected = beyond_the_file("off")
+    for level, announced in (("halt", 0), ("announce", 1)):
+        outcome = beyond_the_file(level)
+        assert outcome.read("vmm.err") == expected.read("vmm.err"), outcome.read("vmm.err")
+        expect(outcome.stats("end"), apf_announced=announced, apf_ready=announced, apf_sync=1)
+
+
 @test("page_that_cannot_be_had_off")
 def page_that_cannot_be_had_off():
     expect(lost_page("page_that_cannot_be_had_off", "off"), apf_announced=0, apf_halted=0)
