@@ -25,7 +25,6 @@ enum apf_verdict {
 /**
  * struct apf_facts - what the decision rests on
  * @user:	the fault came from EL0
- * @masked:	PSTATE.I was set
  * @enabled:	the guest has enabled APF on this vCPU
  * @unreadable:	the guest's block cannot be read
  * @declined:	the guest declined this page
@@ -38,7 +37,6 @@ enum apf_verdict {
  */
 struct apf_facts {
 	bool		user;
-	bool		masked;
 	bool		enabled;
 	bool		unreadable;
 	bool		declined;
@@ -50,10 +48,10 @@ struct apf_facts {
 	unsigned int	stuck;
 };
 
+/* Of a fault with PSTATE.I clear: with it set, there is nothing to decide. */
 static inline enum apf_verdict apf_decide(const struct apf_facts *f)
 {
-	/* No interrupt can end the wait: a halt would return at once and spin. */
-	if (f->masked || f->stuck >= APF_MAX_STUCK)
+	if (f->stuck >= APF_MAX_STUCK)
 		return APF_SYNC;
 	if (!f->enabled || !f->user)
 		return APF_HALT;

@@ -95,7 +95,6 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts
 
 	*facts = (struct apf_facts) {
 		.user		= !vcpu_mode_priv(vcpu),
-		.masked		= *vcpu_cpsr(vcpu) & PSR_I_BIT,
 		.enabled	= apf_enabled(apf),
 		.token		= token,
 	};
@@ -153,12 +152,15 @@ static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 	bool repeated = token >= 0;
 	struct apf_facts facts;
 
+	/* No interrupt can be taken: a halt would return at once, and spin. */
+	if (*vcpu_cpsr(vcpu) & PSR_I_BIT)
+		return false;
+
 	/* Wait for it here, so that the error surfaces as without APF. */
 	if (apf_tokens_take_failed(&apf->tokens, gfn))
 		return false;
 
-	/* No worker for a fault that waits here anyway. */
-	if (!repeated && !(*vcpu_cpsr(vcpu) & PSR_I_BIT))
+	if (!repeated)
 		token = apf_start(vcpu, slot, gfn, write_fault);
 	if (token < 0)
 		return false;

@@ -23,14 +23,6 @@ static void announced_from_el0_with_everything_in_place(void **state)
 	assert_int_equal(decide(good), APF_ANNOUNCE);
 }
 
-static void no_halt_with_interrupts_masked(void **state)
-{
-	(void)state;
-	assert_int_equal(with(f.masked = true), APF_SYNC);
-	assert_int_equal(with(f.masked = true, f.enabled = false), APF_SYNC);
-	assert_int_equal(with(f.masked = true, f.user = false), APF_SYNC);
-}
-
 static void a_guest_without_a_driver_halts(void **state)
 {
 	(void)state;
@@ -113,7 +105,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(announced_from_el0_with_everything_in_place),
-		cmocka_unit_test(no_halt_with_interrupts_masked),
 		cmocka_unit_test(a_guest_without_a_driver_halts),
 		cmocka_unit_test(a_fault_of_the_guest_kernel_halts),
 		cmocka_unit_test(gic_off_ppi_disabled_or_masked_halts),
