@@ -39,7 +39,7 @@ bench: kernel	## build the workload, apfload, and the guest's init
 	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
 
 .PHONY: guests
-guests: kernel	## build what only the tests run: bare guests, helpers in the host
+guests: kernel vmm	## build what only the tests run: bare guests, helpers in the host
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C tests/guests $(CROSS)
 	@+$(MAKE) -s --no-print-directory -C tests/host $(CROSS)

@@ -2,7 +2,8 @@
 """How it ends: killed, stopped, offline, pages that never come or cannot be had."""
 
 from harness import test
-from vm import Vm, check, check_silent, expect, run
+from lab import boot, paths
+from vm import OUT, Vm, check, check_silent, expect, run
 
 # After the VMM: no worker of ours at work (+; a - was one), and nobody in D state.
 AFTERMATH = """
@@ -78,13 +79,26 @@ grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers_before
 killall -9 apfvm
 sleep 1
 cat /out/status >/out/status_while_held
+grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers_while_held
 killall hold_uffd
 wait
 """ + AFTERMATH))
     check_killed(outcome)
     # The VMM was gone while its workers still waited, not only after them.
     assert outcome.read("status_while_held").strip() == str(128 + 9), "the VMM could not end"
+    assert len(outcome.read("workers_while_held").split()) == 8, "somebody answered them"
     check_eight_wait(outcome)
+
+
+@test("worker_outlives_the_vcpu")
+def worker_outlives_the_vcpu():
+    guest = paths.BIN / "guests" / "unmasked"
+    result = boot.run("orphan /boot/guest", OUT / "worker_outlives_the_vcpu", timeout=60,
+                      files={guest: "boot/guest"})
+    assert not result.lab_error, result.lab_error
+    said = (result.out / "scenario.log").read_text()
+    assert result.status == 0, f"orphan: status {result.status}\n{said}"
+    assert not result.klog, result.klog
 
 
 @test("killed_while_waiting")

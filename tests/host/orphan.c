@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * orphan IMAGE: end a VM while a worker waits for its page, which never comes,
+ * in a process that lives on and keeps the userfaultfd open.
+ *
+ * Exit status 0: nobody waited for the worker, and it was still at work when VM,
+ * vCPU and guest memory were gone. It ends with the userfaultfd, at the end.
+ */
+#include <err.h>
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../vmm/options.h"
+#include "../../vmm/uffd.h"
+#include "../../vmm/vm.h"
+
+#define PATIENCE_S	10
+
+/* A kernel worker's name has a + while it works for the workqueue behind it. */
+static int is_our_worker(const char *path)
+{
+	char name[64] = "";
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return 0;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	fclose(f);
+	return strstr(name, "+kvm-apf") != NULL;
+}
+
+static int count_workers(void)
+{
+	glob_t tasks;
+	size_t i;
+	int n = 0;
+
+	if (glob("/proc/[0-9]*/comm", 0, NULL, &tasks))
+		errx(1, "/proc is not mounted");
+	for (i = 0; i < tasks.gl_pathc; i++)
+		n += is_our_worker(tasks.gl_pathv[i]);
+	globfree(&tasks);
+	return n;
+}
+
+static void wait_for_workers(int wanted)
+{
+	int tries;
+
+	for (tries = 0; tries < 100 * PATIENCE_S; tries++) {
+		if (count_workers() == wanted)
+			return;
+		usleep(10000);
+	}
+	errx(1, "%d workers, not %d", count_workers(), wanted);
+}
+
+static void start(struct vm *vm, struct uffd *uffd, const struct options *opt)
+{
+	struct image image;
+
+	if (vm_create(vm, opt) || image_load(&image, &vm->memory, opt->kernel, NULL) ||
+	    vm_prepare_boot(vm, &image, opt) || uffd_create(uffd, vm, opt))
+		errx(1, "cannot set up the VM");
+	vcpu_catch_signals();
+	if (uffd_start(uffd) || vcpu_start(&vm->vcpu[0]))
+		errx(1, "cannot start the VM");
+}
+
+int main(int argc, char **argv)
+{
+	char *args[] = { argv[0], "--kernel", argc == 2 ? argv[1] : "", "--cold", "8",
+			 "--policy", "all:never", "--apf", "on", NULL };
+	static struct options opt;
+	static struct uffd uffd;
+	static struct vm vm;
+
+	if (options_parse(&opt, 9, args) != OPTIONS_RUN)
+		return 2;
+	start(&vm, &uffd, &opt);
+	wait_for_workers(1);
+
+	/* Without uffd_stop() first, which would end the worker's wait. */
+	alarm(PATIENCE_S);
+	vm_end(&vm, STATUS_STOPPED);
+	vcpu_kick(&vm.vcpu[0]);
+	vcpu_join(&vm.vcpu[0]);
+	vm_destroy(&vm);
+	alarm(0);
+	wait_for_workers(1);
+
+	uffd_stop(&uffd);
+	uffd_destroy(&uffd);
+	wait_for_workers(0);
+	return 0;
+}
