@@ -18,7 +18,7 @@
  *   check_vcpu_requests()
  *     kvm_apf_handle_request()
  *       apf_halt()		as in WFI, until an interrupt or the page
- *       apf_complete()		ready bits for all that is done, one PPI
+ *       apf_complete()		for all that is done: map it, ready bits, one PPI
  *
  * Everything but the worker runs in the vCPU's own thread.
  */
@@ -27,6 +27,7 @@
 #include <trace/events/kvm.h>
 
 #include <asm/kvm_emulate.h>
+#include <asm/kvm_mmu.h>
 
 #include "apf.h"
 #include "apf-decide.h"
@@ -41,6 +42,7 @@ static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 	if (token < 0)
 		return APF_NO_TOKEN;
 
+	apf->esr[token] = kvm_vcpu_get_esr(vcpu);
 	apf->work[token] = apf_work_start(vcpu, token, gfn,
 					  __gfn_to_hva_memslot(slot, gfn),
 					  write_fault);
@@ -109,6 +111,20 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts
 	facts->deliverable = vgic_apf_deliverable(vcpu);
 }
 
+/*
+ * Take the interrupt for the guest, now: left to the CPU, it may be taken some
+ * instructions after the ERET, or another interrupt before it, and the faulting
+ * instruction would get there first. To the guest, this is an interrupt that
+ * came between two instructions; the vGIC remains the source of truth, and the
+ * guest reads IAR. The exception is taken by AArch64.TakeException() (DDI 0487,
+ * J1.1.2) in __kvm_adjust_pc(), before the vCPU goes back in.
+ */
+static void apf_enter_irq(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.apf->raised = true;
+	kvm_pend_exception(vcpu, EXCEPT_AA64_EL1_IRQ);
+}
+
 /* Return: whether the guest could be told. */
 static bool apf_announce(struct kvm_vcpu *vcpu, int token, bool repeated)
 {
@@ -120,6 +136,7 @@ static bool apf_announce(struct kvm_vcpu *vcpu, int token, bool repeated)
 	vcpu->stat.apf_repeated += repeated;
 	trace_kvm_async_pf_not_present(token, kvm_vcpu_get_hfar(vcpu));
 	vgic_apf_pend(vcpu);
+	apf_enter_irq(vcpu);
 
 	return true;
 }
@@ -201,7 +218,8 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 	bool would_block = false;
 	kvm_pfn_t pfn;
 
-	vcpu->stat.stage2_aborts++;
+	if (!vcpu->arch.apf || !vcpu->arch.apf->mapping)
+		vcpu->stat.stage2_aborts++;
 
 	if (!vcpu->arch.apf || nested || kvm_slot_can_be_private(slot))
 		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
@@ -209,6 +227,10 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
 	if (!would_block)
 		return pfn;
+
+	/* It came, and is gone again: the fault will tell. */
+	if (vcpu->arch.apf->mapping)
+		return KVM_PFN_APF_PENDING;
 
 	if (apf_fault(vcpu, slot, gfn, write_fault))
 		return KVM_PFN_APF_PENDING;
@@ -243,36 +265,55 @@ static void apf_halt(struct kvm_vcpu *vcpu)
 	kvm_vcpu_wfi(vcpu);
 }
 
-static void apf_reap_done(struct kvm_vcpu_apf *apf)
+/*
+ * Map a page that has come, so that whoever waits for it does not fault on it
+ * again: user_mem_abort() once more, with the syndrome of the fault. Whatever
+ * goes wrong here will show when the guest touches the page.
+ */
+static void apf_map(struct kvm_vcpu *vcpu, int token)
 {
+	struct kvm_vcpu_fault_info fault = vcpu->arch.fault;
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	gfn_t gfn = apf->tokens.gfn[token];
+	struct kvm_memory_slot *slot = gfn_to_memslot(vcpu->kvm, gfn);
+	bool writable;
+	unsigned long hva = gfn_to_hva_memslot_prot(slot, gfn, &writable);
+
+	vcpu->arch.fault.esr_el2 = apf->esr[token];
+	if (!kvm_is_error_hva(hva) && (writable || !kvm_is_write_fault(vcpu))) {
+		apf->mapping = true;
+		user_mem_abort(vcpu, gfn_to_gpa(gfn), NULL, slot, hva,
+			       esr_fsc_is_permission_fault(apf->esr[token]));
+		apf->mapping = false;
+	}
+	vcpu->arch.fault = fault;
+}
+
+static void apf_reap_done(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	unsigned long failed = 0, done = xchg(&apf->done, 0);
 	int token;
 
-	for_each_set_bit(token, &done, APF_TOKENS)
-		if (!apf_work_reap(apf->work[token]))
+	for_each_set_bit(token, &done, APF_TOKENS) {
+		if (apf_work_reap(apf->work[token]))
+			apf_map(vcpu, token);
+		else
 			failed |= BIT(token);
+	}
 
 	apf_tokens_done(&apf->tokens, done, failed);
 }
 
 /* Ready bits for all that is owed, and one PPI for all of them. */
-static void apf_complete(struct kvm_vcpu *vcpu)
+static void apf_post_ready(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	unsigned long owed;
-	int idx, token;
+	unsigned long owed = apf->tokens.owed;
+	int token;
 
-	apf_reap_done(apf);
-
-	apf->retry = false;
-	owed = apf->tokens.owed;
-	if (!owed)
-		return;
-
-	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	apf->retry = apf_block_ready(vcpu, owed);
-	srcu_read_unlock(&vcpu->kvm->srcu, idx);
-	if (apf->retry)
+	apf->retry = owed && apf_block_ready(vcpu, owed);
+	if (!owed || apf->retry)
 		return;
 
 	apf_tokens_posted(&apf->tokens);
@@ -281,6 +322,15 @@ static void apf_complete(struct kvm_vcpu *vcpu)
 	for_each_set_bit(token, &owed, APF_TOKENS)
 		trace_kvm_async_pf_ready(token, gfn_to_gpa(apf->tokens.gfn[token]));
 	vgic_apf_pend(vcpu);
+}
+
+static void apf_complete(struct kvm_vcpu *vcpu)
+{
+	int idx = srcu_read_lock(&vcpu->kvm->srcu);
+
+	apf_reap_done(vcpu);
+	apf_post_ready(vcpu);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 }
 
 /*

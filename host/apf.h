@@ -17,6 +17,7 @@ struct apf_work;
  * struct kvm_vcpu_apf - APF state of a vCPU; it exists only where APF is on
  * @tokens:	which pages are under way, and what the guest is owed
  * @work:	the worker of each busy token
+ * @esr:	the syndrome of the fault that each busy token was taken for
  * @done:	bit n: the worker of token n has finished. Set by the workers,
  *		taken by the vCPU's thread
  * @enable:	the ENABLE word in force, 0: disabled
@@ -27,6 +28,10 @@ struct apf_work;
  * @stuck:	see struct apf_facts
  * @retry:	@tokens.owed could not be written to the block: try again
  * @announces:	the PPI is ours: the guest may enable APF
+ * @mapping:	user_mem_abort() is called for a page that has come
+ * @raised:	an announcement is pending: in the list register, the PPI goes
+ *		before all else
+ * @lr_priority: its priority there
  *
  * All but @done belongs to the thread that holds vcpu->mutex. It is allocated
  * before the vCPU first runs and freed with the vCPU; the workers, which may
@@ -35,6 +40,7 @@ struct apf_work;
 struct kvm_vcpu_apf {
 	struct apf_tokens	tokens;
 	struct apf_work		*work[APF_TOKENS];
+	u64			esr[APF_TOKENS];
 	unsigned long		done;
 	u64			enable;
 	struct gfn_to_hva_cache	block;
@@ -44,6 +50,9 @@ struct kvm_vcpu_apf {
 	unsigned int		stuck;
 	bool			retry;
 	bool			announces;
+	bool			mapping;
+	bool			raised;
+	u8			lr_priority;
 };
 
 static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)

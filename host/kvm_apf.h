@@ -12,8 +12,10 @@
 #include <uapi/asm/kvm_apf.h>
 
 struct kvm;
+struct kvm_s2_trans;
 struct kvm_vcpu_apf;
 struct kvm_apf_pool;
+struct vgic_irq;
 
 /*
  * PPI of both messages, where the VMM does not choose another. By the Base System
@@ -58,6 +60,11 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 void kvm_apf_handle_request(struct kvm_vcpu *vcpu);
 bool kvm_apf_page_done(struct kvm_vcpu *vcpu);
 
+/* mmu.c */
+int user_mem_abort(struct kvm_vcpu *vcpu, phys_addr_t fault_ipa,
+		   struct kvm_s2_trans *nested, struct kvm_memory_slot *memslot,
+		   unsigned long hva, bool fault_is_perm);
+
 /* apf-block.c */
 void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4]);
 
@@ -67,5 +74,7 @@ bool vgic_apf_deliverable(struct kvm_vcpu *vcpu);
 bool vgic_apf_any_pending(struct kvm_vcpu *vcpu);
 bool vgic_apf_pending(struct kvm_vcpu *vcpu);
 void vgic_apf_pend(struct kvm_vcpu *vcpu);
+void vgic_apf_raise(struct kvm_vcpu *vcpu);
+u8 vgic_apf_priority(const struct vgic_irq *irq);
 
 #endif /* __ARM64_KVM_APF_H__ */

@@ -8,6 +8,7 @@
 
 #include <asm/kvm_hyp.h>
 
+#include "../apf.h"
 #include "vgic.h"
 
 static struct vgic_irq *vgic_apf_irq(struct kvm_vcpu *vcpu)
@@ -57,10 +58,37 @@ static void vgic_apf_sync_vmcr(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
+/* Is an interrupt active? Then the running priority may hold the PPI back. */
+static bool vgic_apf_running(struct kvm_vcpu *vcpu)
+{
+	struct vgic_v3_cpu_if *v3 = &vcpu->arch.vgic_cpu.vgic_v3;
+	int n;
+
+	if (!static_branch_unlikely(&kvm_vgic_global_state.gicv3_cpuif))
+		return vcpu->arch.vgic_cpu.vgic_v2.vgic_apr;
+
+	for (n = 0; n < ARRAY_SIZE(v3->vgic_ap0r); n++)
+		if (v3->vgic_ap0r[n] || v3->vgic_ap1r[n])
+			return true;
+
+	return false;
+}
+
+/* Enabled, and signalled as an IRQ: group 0 is FIQ, but with a GICv2 by choice. */
+static bool vgic_apf_group_is_irq(struct kvm_vcpu *vcpu, struct vgic_irq *irq,
+				  const struct vgic_vmcr *vmcr)
+{
+	if (irq->group)
+		return vmcr->grpen1;
+
+	return vcpu->kvm->arch.vgic.vgic_model == KVM_DEV_TYPE_ARM_VGIC_V2 &&
+	       vmcr->grpen0 && !vmcr->fiqen;
+}
+
 /*
- * Would the vCPU take the PPI now, PSTATE.I apart? Without its distributor, its
- * group or the PPI itself enabled, or with it masked by PMR, an announcement
- * would not be read.
+ * Could the vCPU take the PPI now, PSTATE.I apart? That is what an interrupt
+ * needs to be signalled to the PE: distributor, group and PPI enabled, a
+ * priority that neither PMR nor the running priority masks (IHI 0069, 4.8).
  */
 bool vgic_apf_deliverable(struct kvm_vcpu *vcpu)
 {
@@ -74,8 +102,8 @@ bool vgic_apf_deliverable(struct kvm_vcpu *vcpu)
 
 	raw_spin_lock_irqsave(&irq->irq_lock, flags);
 	ret = vcpu->kvm->arch.vgic.enabled && irq->enabled && !irq->active &&
-	      (irq->group ? vmcr.grpen1 : vmcr.grpen0) &&
-	      irq->priority < vmcr.pmr;
+	      vgic_apf_group_is_irq(vcpu, irq, &vmcr) &&
+	      irq->priority < vmcr.pmr && !vgic_apf_running(vcpu);
 	raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
 
 	return ret;
@@ -105,4 +133,72 @@ bool vgic_apf_pending(struct kvm_vcpu *vcpu)
 void vgic_apf_pend(struct kvm_vcpu *vcpu)
 {
 	kvm_vgic_inject_irq(vcpu->kvm, vcpu, vcpu->kvm->arch.apf.intid, true, vcpu);
+}
+
+/* The least priority value, that is the highest priority, of all other pending ones. */
+static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
+{
+	struct vgic_irq *irq;
+	u8 priority = 0xff;
+
+	lockdep_assert_held(&vcpu->arch.vgic_cpu.ap_list_lock);
+
+	list_for_each_entry(irq, &vcpu->arch.vgic_cpu.ap_list_head, ap_list) {
+		if (irq == ours)
+			continue;
+
+		raw_spin_lock(&irq->irq_lock);
+		if (irq->enabled && irq_is_pending(irq))
+			priority = min(priority, irq->priority);
+		raw_spin_unlock(&irq->irq_lock);
+	}
+
+	return priority;
+}
+
+/**
+ * vgic_apf_raise - put a pending announcement before all else
+ * @vcpu:	the vCPU, about to get its list registers; its ap_list_lock is held
+ *
+ * KVM has taken the interrupt for the guest, which now reads IAR: that is to
+ * return the PPI, whatever else is pending. So its list register gets a
+ * priority above all that is pending, by the least step there is. Once it is
+ * active that priority is also the running one, and has to stay in the list
+ * register: an EOI whose priority drop does not match it would not deactivate
+ * the interrupt (IHI 0069, ICV_EOIR1_EL1). Where there is no rival, and in what
+ * the guest reads from GICR_IPRIORITYR, the priority is the guest's.
+ */
+void vgic_apf_raise(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	const u8 step = BIT(8 - VGIC_PRI_BITS);
+	struct vgic_irq *irq;
+	u8 rival, above;
+
+	if (likely(!apf || !apf->raised))
+		return;
+
+	irq = vgic_apf_irq(vcpu);
+	rival = vgic_apf_rival_priority(vcpu, irq) & ~(step - 1);
+	above = rival ? rival - step : 0;
+
+	raw_spin_lock(&irq->irq_lock);
+	apf->raised = irq->active || irq_is_pending(irq);
+	if (!irq->active)
+		apf->lr_priority = min(irq->priority, above);
+	raw_spin_unlock(&irq->irq_lock);
+}
+
+/* Priority of an interrupt in its list register. Called with its irq_lock held. */
+u8 vgic_apf_priority(const struct vgic_irq *irq)
+{
+	struct kvm_vcpu_apf *apf;
+
+	/* Only the PPI of APF has its vCPU for an owner. */
+	if (likely(!irq->owner || irq->owner != irq->vcpu))
+		return irq->priority;
+
+	apf = irq->vcpu->arch.apf;
+
+	return apf->raised ? apf->lr_priority : irq->priority;
 }

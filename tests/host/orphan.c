@@ -14,9 +14,11 @@
 
 #include "../../vmm/options.h"
 #include "../../vmm/uffd.h"
+#include "../../vmm/util.h"
 #include "../../vmm/vm.h"
 
 #define PATIENCE_S	10
+#define PAGE_SIZE	4096
 
 /* A kernel worker's name has a + while it works for the workqueue behind it. */
 static int is_our_worker(const char *path)
@@ -29,7 +31,7 @@ static int is_our_worker(const char *path)
 	if (!fgets(name, sizeof(name), f))
 		name[0] = '\0';
 	fclose(f);
-	return strstr(name, "+kvm-apf") != NULL;
+	return !!strstr(name, "+kvm-apf");
 }
 
 static int count_workers(void)
@@ -58,7 +60,7 @@ static void wait_for_workers(int wanted)
 	errx(1, "%d workers, not %d", count_workers(), wanted);
 }
 
-static void start(struct vm *vm, struct uffd *uffd, const struct options *opt)
+static void launch(struct vm *vm, struct uffd *uffd, const struct options *opt)
 {
 	struct image image;
 
@@ -72,15 +74,20 @@ static void start(struct vm *vm, struct uffd *uffd, const struct options *opt)
 
 int main(int argc, char **argv)
 {
-	char *args[] = { argv[0], "--kernel", argc == 2 ? argv[1] : "", "--cold", "8",
-			 "--policy", "all:never", "--apf", "on", NULL };
-	static struct options opt;
+	static struct options opt = {
+		.mem_mib = 256, .cold_mib = 8, .cpus = 1, .apf = APF_ON, .append = "",
+	};
 	static struct uffd uffd;
 	static struct vm vm;
+	char why[160];
 
-	if (options_parse(&opt, 9, args) != OPTIONS_RUN)
-		return 2;
-	start(&vm, &uffd, &opt);
+	if (argc != 2)
+		errx(2, "usage: orphan IMAGE");
+	opt.kernel = argv[1];
+	policy_list_init(&opt.policies, opt.cold_mib * MIB / PAGE_SIZE, PAGE_SIZE);
+	if (policy_list_add(&opt.policies, "all:never", why, sizeof(why)))
+		errx(1, "%s", why);
+	launch(&vm, &uffd, &opt);
 	wait_for_workers(1);
 
 	/* Without uffd_stop() first, which would end the worker's wait. */
