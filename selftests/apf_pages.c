@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * apf_test: cold memory. A thread reads the userfaultfd; a page is let go when
+ * the case says so, never by the clock.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "apf_test.h"
+
+#define MESSAGES	16
+#define POLL_US		100
+
+/* A kernel worker's name has a + while it works for the workqueue behind it. */
+static bool is_our_worker(const char *task)
+{
+	char path[64], name[64] = "", ours[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/comm", task);
+	snprintf(ours, sizeof(ours), "+kvm-apf/%d\n", getpid());
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	if (read(fd, name, sizeof(name) - 1) < 0)
+		name[0] = '\0';
+	close(fd);
+
+	return strstr(name, ours);
+}
+
+static unsigned int count_workers(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	unsigned int n = 0;
+
+	TEST_ASSERT(proc, "No /proc to see workers in");
+	while ((entry = readdir(proc)))
+		n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		     is_our_worker(entry->d_name);
+	closedir(proc);
+
+	return n;
+}
+
+/* Until nobody fetches a page any more, the userfaultfd being gone. */
+void wait_for_workers(void)
+{
+	while (count_workers())
+		usleep(POLL_US);
+}
+
+/* EEXIST: an answer crossed the request. Who asked is to be woken still. */
+static void copy_page(struct apf_pages *p, unsigned int page)
+{
+	struct uffdio_copy copy = {
+		.dst = (u64)p->memory + (u64)page * COLD_STRIDE,
+		.src = (u64)p->copy,
+		.len = getpagesize(),
+	};
+	struct uffdio_range range = { .start = copy.dst, .len = copy.len };
+	int ret;
+
+	*(u64 *)p->copy = COLD_WORD(page);
+	do {
+		ret = ioctl(p->uffd, UFFDIO_COPY, &copy);
+	} while (ret && errno == EAGAIN);
+	if (ret && errno == EEXIST)
+		ret = ioctl(p->uffd, UFFDIO_WAKE, &range);
+	TEST_ASSERT(!ret, "UFFDIO_COPY of page %u: errno %d", page, errno);
+
+	p->page[page].asked = false;
+	p->asked--;
+	p->served++;
+}
+
+static bool may_go(struct apf_pages *p, const struct cold_page *page)
+{
+	if (!page->asked || page->policy == PAGE_HOLD)
+		return false;
+
+	return page->policy == PAGE_SERVE || apf_vm_stat(p->v, page->stat) > page->above;
+}
+
+/* Returns whether a page waits for a counter. */
+static bool serve(struct apf_pages *p)
+{
+	bool waits = false;
+	int i;
+
+	for (i = 0; i < COLD_PAGES && p->asked; i++) {
+		if (may_go(p, &p->page[i]))
+			copy_page(p, i);
+		else if (p->page[i].asked && p->page[i].policy == PAGE_SERVE_AT)
+			waits = true;
+	}
+
+	return waits;
+}
+
+static void take_request(struct apf_pages *p, const struct uffd_msg *msg)
+{
+	struct cold_page *page;
+
+	TEST_ASSERT_EQ(msg->event, UFFD_EVENT_PAGEFAULT);
+	page = &p->page[(msg->arg.pagefault.address - (u64)p->memory) / COLD_STRIDE];
+	p->asked += !page->asked;
+	page->asked = true;
+}
+
+static void take_requests(struct apf_pages *p)
+{
+	struct uffd_msg msg[MESSAGES];
+	ssize_t i, n = read(p->uffd, msg, sizeof(msg));
+
+	TEST_ASSERT(n >= 0 || errno == EAGAIN, "read of the userfaultfd: errno %d", errno);
+	for (i = 0; n > 0 && i < n / (ssize_t)sizeof(msg[0]); i++)
+		take_request(p, &msg[i]);
+}
+
+static void *server(void *arg)
+{
+	struct apf_pages *p = arg;
+	struct pollfd fds[] = {
+		{ .fd = p->uffd, .events = POLLIN },
+		{ .fd = p->poke, .events = POLLIN },
+	};
+	bool waits = false;
+	eventfd_t pokes;
+
+	while (!READ_ONCE(p->stop)) {
+		poll(fds, ARRAY_SIZE(fds), waits ? 1 : -1);
+		eventfd_read(p->poke, &pokes);
+
+		pthread_mutex_lock(&p->lock);
+		take_requests(p);
+		waits = serve(p);
+		pthread_cond_broadcast(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+	}
+
+	return NULL;
+}
+
+static unsigned int count_asked(struct apf_pages *p)
+{
+	unsigned int asked;
+
+	pthread_mutex_lock(&p->lock);
+	asked = p->asked;
+	pthread_mutex_unlock(&p->lock);
+
+	return asked;
+}
+
+/* Until those left are at work on pages that are held. */
+void pages_settle(struct apf_pages *p)
+{
+	while (count_workers() != count_asked(p))
+		usleep(POLL_US);
+}
+
+void pages_release(struct apf_pages *p, unsigned int page)
+{
+	pthread_mutex_lock(&p->lock);
+	while (!p->page[page].asked)
+		pthread_cond_wait(&p->changed, &p->lock);
+	copy_page(p, page);
+	pthread_mutex_unlock(&p->lock);
+
+	pages_settle(p);
+}
+
+void pages_release_all(struct apf_pages *p, unsigned int count)
+{
+	int i;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->asked < count)
+		pthread_cond_wait(&p->changed, &p->lock);
+	TEST_ASSERT_EQ(p->asked, count);
+	for (i = 0; i < COLD_PAGES; i++)
+		if (p->page[i].asked)
+			copy_page(p, i);
+	pthread_mutex_unlock(&p->lock);
+
+	pages_settle(p);
+}
+
+void pages_policy(struct apf_pages *p, unsigned int page, enum page_policy policy,
+		  enum apf_stat stat)
+{
+	pthread_mutex_lock(&p->lock);
+	p->page[page].policy = policy;
+	p->page[page].stat = stat;
+	p->page[page].above = apf_vm_stat(p->v, stat);
+	pthread_mutex_unlock(&p->lock);
+
+	eventfd_write(p->poke, 1);
+}
+
+void pages_forget(struct apf_pages *p)
+{
+	TEST_ASSERT(!madvise(p->memory, (size_t)COLD_PAGES * COLD_STRIDE, MADV_DONTNEED),
+		    "madvise: errno %d", errno);
+}
+
+u64 pages_served(struct apf_pages *p)
+{
+	u64 served;
+
+	pthread_mutex_lock(&p->lock);
+	served = p->served;
+	pthread_mutex_unlock(&p->lock);
+
+	return served;
+}
+
+void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range.start = (u64)memory,
+		.range.len = (size_t)COLD_PAGES * COLD_STRIDE,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	p->v = v;
+	p->memory = memory;
+	p->copy = aligned_alloc(getpagesize(), getpagesize());
+	TEST_ASSERT(p->copy, "no memory");
+	memset(p->copy, 0, getpagesize());
+
+	/* KVM faults from the kernel, which needs root or a sysctl. */
+	p->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	__TEST_REQUIRE(p->uffd >= 0, "userfaultfd: errno %d", errno);
+	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_API, &api), "UFFDIO_API: errno %d", errno);
+	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER: errno %d", errno);
+
+	p->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	TEST_ASSERT(p->poke >= 0, "eventfd: errno %d", errno);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->changed, NULL);
+	TEST_ASSERT(!pthread_create(&p->server, NULL, server, p), "no thread");
+}
+
+/* With the userfaultfd the wait of all who still want a page ends. */
+void pages_destroy(struct apf_pages *p)
+{
+	if (!p->memory)
+		return;
+
+	WRITE_ONCE(p->stop, true);
+	eventfd_write(p->poke, 1);
+	pthread_join(p->server, NULL);
+	close(p->uffd);
+	close(p->poke);
+	free(p->copy);
+}

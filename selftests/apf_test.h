@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * apf_test: asynchronous page faults, <asm/kvm_apf.h>, played by a guest without
+ * an operating system. What its parts share:
+ *
+ *   apf_test.c		the table of cases, each in a process of its own
+ *   apf_cases.c	guests: what is announced, and how it becomes ready
+ *   apf_state.c	guests: ENABLE, and whatever else may come to the block
+ *   apf_guest.c	what these do again and again: EL0, the PPI, the block
+ *   apf_hostile.c	a guest that keeps to no rule
+ *   apf_vm.c		the VM, its exits, its counters
+ *   apf_pages.c	who holds the pages of cold memory, and lets them go
+ */
+#ifndef SELFTEST_KVM_APF_TEST_H
+#define SELFTEST_KVM_APF_TEST_H
+
+#include <linux/sizes.h>
+#include <pthread.h>
+
+#include <asm/kvm_apf.h>
+
+#include "kvm_util.h"
+#include "processor.h"
+
+/* In the KVM that is tested; a guest asks by FEATURES. */
+#define APF_INTID		16
+
+/* All of these at the same address for EL1, EL0 and in IPA space. */
+#define READ_ONLY_BASE		0xa0000000UL
+#define BLOCK_BASE		0xb0000000UL
+#define COLD_BASE		0xc0000000UL
+#define NO_MEMORY		0xe0000000UL
+
+/* One cold page each, whatever the page size of host and guest. */
+#define COLD_STRIDE		SZ_64K
+#define COLD_PAGES		256
+#define COLD_ADDR(page)		(COLD_BASE + (u64)(page) * COLD_STRIDE)
+#define COLD_WORD(page)		(0xc01d000000000000UL + (page))
+
+#define BLOCK_ADDR(n)		(BLOCK_BASE + (n) * KVM_APF_BLOCK_SIZE)
+#define BLOCK(n)		((struct kvm_apf_block *)BLOCK_ADDR(n))
+
+/* KVM's counters of a vCPU, those of struct apf_counts first. */
+enum apf_stat {
+	APF_ANNOUNCED,
+	APF_REPEATED,
+	APF_DECLINED,
+	APF_HALTED,
+	APF_SYNC,
+	APF_READY,
+	APF_BATCHES,
+	APF_COUNTS,
+	WFI_EXITS = APF_COUNTS,
+	APF_STATS,
+};
+
+/* What the guest asks of the test, by GUEST_SYNC4(): it goes on after that. */
+enum apf_command {
+	CMD_RELEASE,		/* page: once it is asked for, and its worker is through */
+	CMD_RELEASE_ALL,	/* count: all, once so many are asked for */
+	CMD_SERVE,		/* page: as soon as it is asked for */
+	CMD_SERVE_AT,		/* page, enum apf_stat: when that counts one more */
+	CMD_FORGET,		/* all pages are cold again */
+	CMD_HOST,		/* number: by the case's function host() */
+};
+
+struct apf_vm;
+
+struct apf_case {
+	const char	*name;
+	void		(*guest)(void);
+	void		(*host)(struct apf_vm *v, u64 number);
+	/* Instead of the guest's alone, with the faults to make. */
+	void		(*run)(const struct apf_case *c, u64 faults);
+	void		(*on_irq)(struct ex_regs *regs);
+	u32		cold_flags;		/* KVM_MEM_* */
+	bool		beyond_file;		/* cold memory is a file of 0 bytes */
+	int		run_errno;		/* ends it */
+	int		mmio_writes;
+	u64		expect[APF_COUNTS];
+};
+
+/* apf_pages.c */
+enum page_policy {
+	PAGE_HOLD,
+	PAGE_SERVE,
+	PAGE_SERVE_AT,
+};
+
+struct cold_page {
+	enum page_policy	policy;
+	bool			asked;
+	enum apf_stat		stat;
+	u64			above;
+};
+
+struct apf_pages {
+	struct apf_vm		*v;
+	char			*memory;
+	char			*copy;
+	int			uffd;
+	int			poke;
+	bool			stop;
+	pthread_t		server;
+	pthread_mutex_t		lock;	/* of all below */
+	pthread_cond_t		changed;
+	unsigned int		asked;
+	u64			served;
+	struct cold_page	page[COLD_PAGES];
+};
+
+void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory);
+void pages_destroy(struct apf_pages *p);
+void pages_release(struct apf_pages *p, unsigned int page);
+void pages_release_all(struct apf_pages *p, unsigned int count);
+void pages_policy(struct apf_pages *p, unsigned int page, enum page_policy policy,
+		  enum apf_stat stat);
+void pages_forget(struct apf_pages *p);
+u64 pages_served(struct apf_pages *p);
+void pages_settle(struct apf_pages *p);
+void wait_for_workers(void);
+
+/* apf_vm.c */
+struct apf_vm {
+	const struct apf_case	*c;
+	struct kvm_vm		*vm;
+	struct kvm_vcpu		*vcpu;
+	int			gic_fd;
+	int			stats_fd;
+	off_t			stats[APF_STATS];
+	int			mmio_writes;
+	struct apf_pages	pages;
+};
+
+extern const char * const apf_stat_names[APF_STATS];
+
+void apf_vm_set_block(struct apf_vm *v, bool there);
+void apf_vm_create(struct apf_vm *v, const struct apf_case *c);
+void apf_vm_start_at(struct apf_vm *v, void (*guest)(void));
+void apf_vm_run(struct apf_vm *v);
+void apf_vm_destroy(struct apf_vm *v);
+u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat);
+void apf_vm_check_counts(struct apf_vm *v);
+
+/* apf_guest.c; all below runs in the guest. */
+enum verdict {
+	VERDICT_SLEEP,		/* claim, and leave EL0 */
+	VERDICT_DECLINE,	/* claim, say so, and go back */
+	VERDICT_IGNORE,		/* go back */
+};
+
+/**
+ * struct apf_guest - what the guest knows
+ * @verdict:	about the next announcements
+ * @ignored:	token of the announcement that is not claimed
+ * @leave_ready: do not take ready bits
+ * @page:	the page that EL0 is touching
+ * @waiting:	tokens announced, and not ready yet
+ * @page_of:	their pages
+ * @token:	of the last announcement
+ * @announced:	announcements seen
+ * @taken:	ready bits taken, and not asked for by wait_ready() yet
+ * @value:	what EL0 has loaded
+ */
+struct apf_guest {
+	enum verdict	verdict;
+	unsigned int	ignored;
+	bool		leave_ready;
+	unsigned int	page;
+	u64		waiting;
+	unsigned int	page_of[KVM_APF_TOKENS];
+	unsigned int	token;
+	u64		announced;
+	u64		taken;
+	u64		value;
+};
+
+extern struct apf_guest guest;
+extern struct kvm_apf_block *block;
+
+/* Entry points for EL0: x0 is the address, x1 the word to store. */
+extern const char el0_load[], el0_load_too[], el0_store[];
+
+/* The way there and back, in assembly. */
+u64 el0_enter(u64 addr, u64 value, const char *entry, u64 pstate);
+extern const char el0_exit[];
+
+/* Returns whether EL0 came to its end; it is left for an announcement else. */
+bool el0_run(unsigned int page, u64 value, const char *entry, u64 pstate);
+
+void guest_set_up(void);
+void guest_on_irq(struct ex_regs *regs);
+void guest_on_svc(struct ex_regs *regs);
+void leave_el0(struct ex_regs *regs, bool at_its_end);
+long enable(u64 word);
+void enable_block(unsigned int n);
+unsigned int announced(unsigned int page);
+void loads(unsigned int page);
+void loads_from_el1(unsigned int page);
+void release(unsigned int page);
+void serve_at_halt(unsigned int page);
+void works_with(unsigned int page);
+void wait_ready(u64 tokens);
+void take_interrupts(void);
+
+static inline void command(enum apf_command cmd, u64 arg0, u64 arg1)
+{
+	GUEST_SYNC3(cmd, arg0, arg1);
+}
+
+/* apf_cases.c */
+void guest_one_fault(void);
+void guest_page_ends_wfi(void);
+void guest_store(void);
+void guest_out_of_order(void);
+void guest_one_batch(void);
+void guest_tokens_full(void);
+void guest_ready_not_taken(void);
+void guest_no_ready_taken(void);
+void guest_declines(void);
+void guest_declines_another(void);
+void guest_second_declines(void);
+void guest_claims_nothing(void);
+void guest_el0_masked(void);
+void guest_el1_masked(void);
+void guest_el1_unmasked(void);
+void guest_pmr(void);
+void guest_ppi_disabled(void);
+void guest_group_disabled(void);
+void guest_distributor_off(void);
+void guest_ppi_active(void);
+void guest_ready_unseen(void);
+void guest_second_context(void);
+
+/* apf_state.c */
+void guest_enabled_again(void);
+void guest_bad_enable(void);
+void guest_moved(void);
+void guest_moved_repeated(void);
+void guest_disabled(void);
+void guest_enabled_anew(void);
+void guest_block_gone(void);
+void guest_vcpu_reset(void);
+void guest_in_flight_at_end(void);
+void guest_read_only(void);
+void guest_beyond_file(void);
+void host_block_gone(struct apf_vm *v, u64 number);
+void host_vcpu_reset(struct apf_vm *v, u64 number);
+void run_one_reg(const struct apf_case *c, u64 faults);
+
+/* apf_hostile.c */
+void run_hostile(const struct apf_case *c, u64 faults);
+void guest_hostile(void);
+void host_hostile(struct apf_vm *v, u64 number);
+void hostile_on_irq(struct ex_regs *regs);
+
+#endif /* SELFTEST_KVM_APF_TEST_H */

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The KVM selftest, selftests/: a table of cases, in one host.
+
+Each case is a line of KTAP; whatever it has to say of a failure comes before.
+"""
+
+import re
+
+from harness import REPO, comment, test
+from lab import boot, paths
+from vm import OUT, check_log
+
+TABLE = REPO / "selftests" / "apf_test.c"
+
+
+def cases():
+    found = re.findall(r'\.name = "(\w+)"', TABLE.read_text())
+    assert found, f"no cases in {TABLE}"
+    return found
+
+
+def selftest(name, mode, arguments="", host_may_say=()):
+    assert (paths.BIN / "apf_test").exists(), "apf_test is missing: run `make guests`"
+    result = boot.run(f"/bin/apf_test {arguments}", OUT / name, mode=mode, timeout=600)
+    assert not result.lab_error, result.lab_error
+    said = (result.out / "scenario.log").read_text(errors="replace")
+    for line in re.findall(r"^# (hostile: .*)", said, re.M):
+        comment(line)
+    good = re.findall(r"^ok \d+ (\w+)$", said, re.M)
+    bad = [case for case in cases() if case not in good]
+    assert not bad, f"not ok: {', '.join(bad)}\n" + re.sub(r"^ok .*\n", "", said, flags=re.M)
+    assert result.status == 0, f"apf_test: status {result.status}\n{said}"
+    check_log("host", result.klog.splitlines(), host_may_say)
+
+
+@test("kvm_selftest")
+def kvm_selftest():
+    selftest("kvm_selftest", "icount")
+
+
+@test("kvm_selftest_in_parallel")
+def kvm_selftest_in_parallel():
+    """CPUs that are threads wait for each other, which the host's timers notice."""
+    selftest("kvm_selftest_in_parallel", "mttcg", "-n 1000", ("hrtimer: interrupt took",))
