@@ -73,8 +73,10 @@ struct kvm_apf_block {
  * ENABLE: x2 = the ENABLE word, for the calling vCPU:
  *
  *   [63:6] bits 63:6 of the IPA of its block, which the guest has zeroed
- *   [5:1]  reserved, 0
- *   [0]    1: enable. 0: disable, and the address must be 0 too
+ *   [5:2]  reserved, 0
+ *   [1]    faults from EL1 are announced too; the guest declines where it
+ *          cannot sleep
+ *   [0]    1: enable. 0: disable, and all else must be 0 too
  *
  * x0 = SMCCC_RET_SUCCESS, or SMCCC_RET_NOT_SUPPORTED, or
  * SMCCC_RET_INVALID_PARAMETER for a reserved bit or an address that is not
@@ -84,6 +86,7 @@ struct kvm_apf_block {
  */
 #define KVM_APF_ENABLE			1
 #define KVM_APF_ENABLE_ON		1ULL
+#define KVM_APF_ENABLE_KERNEL		2ULL
 #define KVM_APF_ENABLE_ADDR		(~(__u64)(KVM_APF_BLOCK_SIZE - 1))
 
 /*

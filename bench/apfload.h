@@ -39,6 +39,7 @@ struct load_config {
 	bool same_page;
 	bool bystander;
 	bool write;
+	bool syscall;
 	bool check_full;
 };
 
@@ -59,6 +60,7 @@ struct task {
 	u64 work;		/* units of nominally 1 us */
 	u64 touches;
 	struct touch *log;	/* NULL: no --log */
+	int pipe[2];		/* for --syscall */
 };
 
 struct bystander {

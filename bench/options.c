@@ -34,6 +34,8 @@ static const char usage[] =
 "  --fixed-time MS   as many pages as there is time for, instead of all\n"
 "  --same-page       all tasks touch each page, all at the same time\n"
 "  --write           touch by a store instead of a load\n"
+"  --syscall         let the kernel touch: write(2) from the page instead of a\n"
+"                    load, read(2) into it instead of a store\n"
 "  --check full|first  compare the whole page (default), or its first word\n"
 "  --bystander       with a real-time thread that has a 1 ms timer\n"
 "  --pin CPU         all threads on one CPU\n"
@@ -50,7 +52,7 @@ static const char usage[] =
 enum option_id {
 	OPT_MAP = 1, OPT_OFFSET, OPT_LENGTH, OPT_IPA, OPT_SEED, OPT_TASKS,
 	OPT_PAGES, OPT_SKIP, OPT_LAYOUT, OPT_COMPUTE, OPT_FIXED_TIME, OPT_SAME_PAGE,
-	OPT_WRITE, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
+	OPT_WRITE, OPT_SYSCALL, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
 	OPT_LABEL, OPT_MARK, OPT_HELP,
 };
 
@@ -68,6 +70,7 @@ static const struct option options[] = {
 	{ "fixed-time", required_argument, NULL, OPT_FIXED_TIME },
 	{ "same-page", no_argument, NULL, OPT_SAME_PAGE },
 	{ "write", no_argument, NULL, OPT_WRITE },
+	{ "syscall", no_argument, NULL, OPT_SYSCALL },
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "bystander", no_argument, NULL, OPT_BYSTANDER },
 	{ "pin", required_argument, NULL, OPT_PIN },
@@ -208,6 +211,9 @@ static void set_word(struct load_config *cfg, int id, const char *arg)
 		break;
 	case OPT_WRITE:
 		cfg->write = true;
+		break;
+	case OPT_SYSCALL:
+		cfg->syscall = true;
 		break;
 	case OPT_BYSTANDER:
 		cfg->bystander = true;

@@ -2,7 +2,10 @@
 /*
  * A task of the workload: touch a page, check it, compute a little, and again.
  */
+#include <err.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "apfload.h"
 #include "content.h"
@@ -53,14 +56,38 @@ static struct slice slice_of(const struct task *t, u64 page)
  * the page missing. /dev/mem maps with remap_pfn_range(), so that stage 1 is
  * there from the start, and the fault is one of stage 2.
  */
+static u64 access_word(const struct task *t, u64 *word, u64 value)
+{
+	if (t->load->cfg.write)
+		__atomic_store_n(word, value, __ATOMIC_RELAXED);
+	else
+		value = __atomic_load_n(word, __ATOMIC_RELAXED);
+	return value;
+}
+
+/*
+ * The kernel's access in place of ours, through a pipe of the task's own. If it
+ * fails, or is cut short, the word is not what it should be.
+ */
+static u64 access_by_syscall(const struct task *t, u64 *word, u64 value)
+{
+	u64 *from = t->load->cfg.write ? &value : word;
+	u64 *into = t->load->cfg.write ? word : &value;
+
+	if (write(t->pipe[1], from, sizeof(*from)) != sizeof(*from) ||
+	    read(t->pipe[0], into, sizeof(*into)) != sizeof(*into))
+		return ~value;
+	return value;
+}
+
 static u64 touch(struct task *t, const struct slice *s, u64 value)
 {
 	u64 before = counter_read();
 
-	if (t->load->cfg.write)
-		__atomic_store_n(s->word, value, __ATOMIC_RELAXED);
+	if (t->load->cfg.syscall)
+		value = access_by_syscall(t, s->word, value);
 	else
-		value = __atomic_load_n(s->word, __ATOMIC_RELAXED);
+		value = access_word(t, s->word, value);
 
 	if (t->log) {
 		t->log[t->touches].before = before;
@@ -98,7 +125,7 @@ static bool touch_and_check(struct task *t, u64 page)
 	u64 expected = cfg->write ? ~original : original;
 	bool good;
 
-	good = touch(t, &s, expected) == expected;
+	good = touch(t, &s, cfg->write ? expected : 0) == expected;
 	if (cfg->write) {
 		good = __atomic_load_n(s.word, __ATOMIC_RELAXED) == expected;
 		__atomic_store_n(s.word, original, __ATOMIC_RELAXED);
@@ -176,6 +203,8 @@ void *task_main(void *arg)
 
 	snprintf(name, sizeof(name), "task-%u", t->id);
 	pthread_setname_np(pthread_self(), name);
+	if (load->cfg.syscall && pipe2(t->pipe, O_CLOEXEC))
+		err(1, "pipe");
 	sem_post(&load->arrived);
 	pthread_barrier_wait(&load->start);
 

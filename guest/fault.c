@@ -13,6 +13,8 @@
  *     apf_take_ready()		wake the waiters of all tokens that are ready
  *   apf_sleep()		in the task, before it returns to user space
  *
+ * kernel.c has what is different for a fault in the kernel.
+ *
  * A token means something only together with the CPU that was told. So tokens'
  * slots are per CPU; a sleeper remembers the CPU, and may move.
  *
@@ -32,8 +34,6 @@
 #include <asm/irq_regs.h>
 
 #include "kvm_apf.h"
-
-#define apf_count(which)	this_cpu_inc(apf_cpus->counter[which])
 
 /* Unlink and wake. The caller has the lock of the waiter's CPU. */
 static void apf_wake(struct apf_waiter *waiter)
@@ -106,16 +106,23 @@ static bool apf_move_in(struct apf_entry *entry, struct apf_waiter *waiter)
 	return waiting;
 }
 
-/* The lock also keeps the waiter's stack until apf_wake() is through with it. */
-static void apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
+/*
+ * The lock also keeps the waiter's stack until apf_wake() is through with it.
+ * Return: false if the task was killed; the ready bit, when it comes, wakes nobody.
+ */
+static bool apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
 {
+	bool killed;
+
 	raw_spin_lock_irq(&cpu->lock);
-	if (waiter->waiting) {
-		/* Killed. The ready bit, when it comes, wakes nobody. */
+	killed = waiter->waiting;
+	if (killed) {
 		list_del(&waiter->link);
 		apf_count(APF_KILLED);
 	}
 	raw_spin_unlock_irq(&cpu->lock);
+
+	return !killed;
 }
 
 /* In exit_task_work() the fatal signal has been taken off already. */
@@ -135,22 +142,29 @@ static void apf_wait(struct apf_waiter *waiter)
 	__set_current_state(TASK_RUNNING);
 }
 
-static void apf_sleep(struct callback_head *work)
+/* Sleep until the page is there. Return: false if the task was killed before. */
+bool apf_sleep(struct apf_entry *entry)
 {
-	struct apf_entry *entry = container_of(work, struct apf_entry, work);
 	struct apf_cpu *cpu = entry->cpu;
 	struct apf_waiter waiter;
 
 	if (!apf_move_in(entry, &waiter))
-		return;
+		return true;
 
 	apf_count(APF_SLEPT);
 	apf_wait(&waiter);
-	apf_leave(cpu, &waiter);
+
+	return apf_leave(cpu, &waiter);
+}
+
+/* On the way to user space, where a fatal signal is seen to next. */
+static void apf_sleep_in_task_work(struct callback_head *work)
+{
+	apf_sleep(container_of(work, struct apf_entry, work));
 }
 
 /* Return: an entry with this task as a waiter of @token, or NULL: all are lent. */
-static struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token)
+struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token)
 {
 	struct apf_entry *entry = NULL;
 	unsigned int n;
@@ -181,7 +195,7 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 		return false;
 
 	/* Outside the lock: with KASAN this may allocate. */
-	init_task_work(&entry->work, apf_sleep);
+	init_task_work(&entry->work, apf_sleep_in_task_work);
 	if (!task_work_add(current, &entry->work, TWA_RESUME))
 		return true;
 
@@ -208,13 +222,13 @@ static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 		return;
 
 	/* Taken late: that context will fault again, and be announced again. */
-	if (token >= KVM_APF_TOKENS || !user_mode(regs) ||
-	    instruction_pointer(regs) != pc) {
+	if (token >= KVM_APF_TOKENS || instruction_pointer(regs) != pc) {
 		apf_count(APF_SPURIOUS);
 		return;
 	}
 
-	if (apf_add_sleeper(cpu, token)) {
+	if (user_mode(regs) ? apf_add_sleeper(cpu, token) :
+			      apf_add_kernel_sleeper(cpu, token, regs)) {
 		apf_count(APF_ANNOUNCED);
 	} else {
 		WRITE_ONCE(block->declined, missing);

@@ -50,6 +50,7 @@ enum apf_counter {
 	APF_SPURIOUS,	/* claimed, for another context */
 	APF_DECLINED,	/* claimed, cannot sleep */
 	APF_READY,	/* ready bits taken */
+	APF_KERNEL,	/* of the announced: in the kernel */
 	APF_SLEPT,	/* sleeps; less, if the page was quick */
 	APF_WOKEN,	/* waiters that a ready bit released */
 	APF_KILLED,	/* waiters that left before */
@@ -65,6 +66,8 @@ enum apf_counter {
  * @slot:	the waiters of each token
  * @lent:	entries in use
  * @entry:	see above
+ * @kernel_entry: of the kernel context that is to sleep when the interrupt which
+ * @kernel_regs: saved these registers returns. Used with interrupts off
  * @counter:	written by whoever runs on this CPU
  */
 struct apf_cpu {
@@ -73,13 +76,25 @@ struct apf_cpu {
 	struct list_head	slot[KVM_APF_TOKENS];
 	DECLARE_BITMAP(lent, APF_ENTRIES);
 	struct apf_entry	entry[APF_ENTRIES];
+	struct apf_entry	*kernel_entry;
+	struct pt_regs		*kernel_regs;
 	unsigned long		counter[APF_COUNTERS];
 };
 
 /* Allocated where the host offers APF, by apf_init(). */
 extern struct apf_cpu __percpu *apf_cpus;
 
+#define apf_count(which)	this_cpu_inc(apf_cpus->counter[which])
+
+/* fault.c */
 irqreturn_t apf_interrupt(int irq, void *dev);
+struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token);
+bool apf_sleep(struct apf_entry *entry);
 void apf_wake_all(struct apf_cpu *cpu);
+
+/* kernel.c */
+bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
+			    struct pt_regs *regs);
+u64 apf_kernel_init(void);
 
 #endif /* __KVM_APF_GUEST_H__ */

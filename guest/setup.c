@@ -23,6 +23,7 @@
 
 struct apf_cpu __percpu *apf_cpus;
 static unsigned int apf_irq;
+static u64 apf_flags;
 
 static long apf_hypercall(unsigned long function, unsigned long arg,
 			  struct arm_smccc_res *res)
@@ -39,7 +40,7 @@ static int apf_online(unsigned int n)
 
 	enable_percpu_irq(apf_irq, IRQ_TYPE_EDGE_RISING);
 	if (apf_hypercall(KVM_APF_ENABLE,
-			  virt_to_phys(cpu->block) | KVM_APF_ENABLE_ON, &res)) {
+			  virt_to_phys(cpu->block) | apf_flags, &res)) {
 		disable_percpu_irq(apf_irq);
 		pr_warn("CPU %u: the host refused its block: %ld\n", n, (long)res.a0);
 	}
@@ -153,6 +154,7 @@ static const char * const apf_counter_names[APF_COUNTERS] = {
 	[APF_ANNOUNCED]		= "announced",
 	[APF_SPURIOUS]		= "spurious",
 	[APF_DECLINED]		= "declined",
+	[APF_KERNEL]		= "kernel",
 	[APF_READY]		= "ready",
 	[APF_SLEPT]		= "slept",
 	[APF_WOKEN]		= "woken",
@@ -227,6 +229,7 @@ static int __init apf_init(void)
 	if (ret)
 		return ret;
 
+	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_init();
 	ret = apf_start();
 	if (ret) {
 		apf_free_cpus();

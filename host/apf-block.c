@@ -109,7 +109,7 @@ static long apf_enable(struct kvm_vcpu *vcpu, u64 word)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
-	if (word & ~(KVM_APF_ENABLE_ADDR | KVM_APF_ENABLE_ON))
+	if (word & ~(KVM_APF_ENABLE_ADDR | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON))
 		return SMCCC_RET_INVALID_PARAMETER;
 	if (word == apf->enable)
 		return SMCCC_RET_SUCCESS;

@@ -24,10 +24,10 @@ enum apf_verdict {
 
 /**
  * struct apf_facts - what the decision rests on
- * @user:	the fault came from EL0
+ * @wanted:	the guest wants to be told of faults from this exception level
  * @enabled:	the guest has enabled APF on this vCPU
  * @unreadable:	the guest's block cannot be read
- * @declined:	the guest declined this page
+ * @declined:	the guest cannot sleep there
  * @deliverable: the guest would take the PPI now
  * @pending:	the PPI is pending
  * @announceable: the token's last ready bit was taken
@@ -36,7 +36,7 @@ enum apf_verdict {
  * @stuck:	times in a row that an interrupt was pending here
  */
 struct apf_facts {
-	bool		user;
+	bool		wanted;
 	bool		enabled;
 	bool		unreadable;
 	bool		declined;
@@ -53,7 +53,7 @@ static inline enum apf_verdict apf_decide(const struct apf_facts *f)
 {
 	if (f->stuck >= APF_MAX_STUCK)
 		return APF_SYNC;
-	if (!f->enabled || !f->user)
+	if (!f->enabled || !f->wanted)
 		return APF_HALT;
 	if (f->unreadable)
 		return APF_SYNC;

@@ -43,6 +43,7 @@ static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 		return APF_NO_TOKEN;
 
 	apf->esr[token] = kvm_vcpu_get_esr(vcpu);
+	apf->declined_pc[token] = 0;
 	apf->work[token] = apf_work_start(vcpu, token, gfn,
 					  __gfn_to_hva_memslot(slot, gfn),
 					  write_fault);
@@ -84,11 +85,14 @@ static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts)
 
 	apf_tokens_seen(&apf->tokens, le64_to_cpu(block.ready));
 	facts->missing = le32_to_cpu(block.missing);
-	facts->declined = le32_to_cpu(block.declined) == facts->token + 1;
-	if (facts->declined) {
+	if (le32_to_cpu(block.declined) == facts->token + 1) {
 		vcpu->stat.apf_declined++;
+		apf->declined_pc[facts->token] = *vcpu_pc(vcpu);
 		facts->unreadable = apf_block_clear_declined(vcpu);
 	}
+
+	/* Each interrupt ends the halt, and need not ask again. */
+	facts->declined = apf->declined_pc[facts->token] == *vcpu_pc(vcpu);
 }
 
 static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts)
@@ -96,13 +100,13 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
 	*facts = (struct apf_facts) {
-		.user		= !vcpu_mode_priv(vcpu),
+		.wanted		= apf_wanted(apf, !vcpu_mode_priv(vcpu)),
 		.enabled	= apf_enabled(apf),
 		.token		= token,
 	};
 
 	facts->stuck = apf_count_stuck(vcpu, token);
-	if (!facts->enabled || !facts->user)
+	if (!facts->enabled || !facts->wanted)
 		return;
 
 	apf_read_block(vcpu, facts);

@@ -18,6 +18,7 @@ struct apf_work;
  * @tokens:	which pages are under way, and what the guest is owed
  * @work:	the worker of each busy token
  * @esr:	the syndrome of the fault that each busy token was taken for
+ * @declined_pc: the instruction there that the guest last declined it for, 0: none
  * @done:	bit n: the worker of token n has finished. Set by the workers,
  *		taken by the vCPU's thread
  * @enable:	the ENABLE word in force, 0: disabled
@@ -41,6 +42,7 @@ struct kvm_vcpu_apf {
 	struct apf_tokens	tokens;
 	struct apf_work		*work[APF_TOKENS];
 	u64			esr[APF_TOKENS];
+	u64			declined_pc[APF_TOKENS];
 	unsigned long		done;
 	u64			enable;
 	struct gfn_to_hva_cache	block;
@@ -54,6 +56,12 @@ struct kvm_vcpu_apf {
 	bool			raised;
 	u8			lr_priority;
 };
+
+/* Does the guest want to be told of faults from there? */
+static inline bool apf_wanted(const struct kvm_vcpu_apf *apf, bool user)
+{
+	return user || (apf->enable & KVM_APF_ENABLE_KERNEL);
+}
 
 static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)
 {

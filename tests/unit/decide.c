@@ -6,7 +6,7 @@
 
 /* All that an announcement needs. */
 static const struct apf_facts good = {
-	.user = true, .enabled = true, .deliverable = true,
+	.wanted = true, .enabled = true, .deliverable = true,
 	.announceable = true, .token = 3,
 };
 
@@ -17,7 +17,7 @@ static enum apf_verdict decide(struct apf_facts f)
 
 #define with(...) ({ struct apf_facts f = good; __VA_ARGS__; decide(f); })
 
-static void announced_from_el0_with_everything_in_place(void **state)
+static void announced_with_everything_in_place(void **state)
 {
 	(void)state;
 	assert_int_equal(decide(good), APF_ANNOUNCE);
@@ -29,10 +29,10 @@ static void a_guest_without_a_driver_halts(void **state)
 	assert_int_equal(with(f.enabled = false), APF_HALT);
 }
 
-static void a_fault_of_the_guest_kernel_halts(void **state)
+static void a_fault_that_the_guest_will_not_hear_of_halts(void **state)
 {
 	(void)state;
-	assert_int_equal(with(f.user = false), APF_HALT);
+	assert_int_equal(with(f.wanted = false), APF_HALT);
 }
 
 static void gic_off_ppi_disabled_or_masked_halts(void **state)
@@ -104,9 +104,9 @@ static void a_ready_ppi_pending_does_not_stop_an_announcement(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(announced_from_el0_with_everything_in_place),
+		cmocka_unit_test(announced_with_everything_in_place),
 		cmocka_unit_test(a_guest_without_a_driver_halts),
-		cmocka_unit_test(a_fault_of_the_guest_kernel_halts),
+		cmocka_unit_test(a_fault_that_the_guest_will_not_hear_of_halts),
 		cmocka_unit_test(gic_off_ppi_disabled_or_masked_halts),
 		cmocka_unit_test(declined_halts),
 		cmocka_unit_test(another_announcement_not_claimed_halts),

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults, the guest's side: faults in the kernel.
+ *
+ * The kernel may sleep for such a fault where it may sleep for an ordinary one:
+ * at an instruction that accesses user memory, outside of all that forbids it.
+ * It does so on the way out of the interrupt that announced the fault, as if it
+ * were preempted there. Anywhere else it declines, and the host halts the vCPU.
+ */
+
+#include <linux/extable.h>
+#include <linux/hardirq.h>
+#include <linux/jump_label.h>
+#include <linux/kvm_apf.h>
+#include <linux/moduleparam.h>
+#include <linux/preempt.h>
+#include <linux/ptrace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include <asm/asm-extable.h>
+#include <asm/extable.h>
+
+#include "kvm_apf.h"
+
+DEFINE_STATIC_KEY_FALSE(kvm_apf_kernel_key);
+
+static bool apf_kernel = true;
+module_param_named(kernel, apf_kernel, bool, 0444);
+MODULE_PARM_DESC(kernel, "Sleep for faults in the kernel, too");
+
+/* Flags for the ENABLE word. */
+u64 apf_kernel_init(void)
+{
+	if (!apf_kernel)
+		return 0;
+
+	static_branch_enable(&kvm_apf_kernel_key);
+
+	return KVM_APF_ENABLE_KERNEL;
+}
+
+/*
+ * The exception table says that this is an access to user memory, and by which
+ * way out it fails if the task is killed. All else that it lists is made for
+ * places that cannot sleep.
+ */
+static bool apf_is_user_access(struct pt_regs *regs)
+{
+	const struct exception_table_entry *ex;
+
+	ex = search_exception_tables(instruction_pointer(regs));
+
+	return ex && ex->type == EX_TYPE_UACCESS_ERR_ZERO;
+}
+
+/* Called in the interrupt, which is all that the preempt count may hold. */
+static bool apf_kernel_may_sleep(struct pt_regs *regs)
+{
+	return preempt_count() == HARDIRQ_OFFSET && !pagefault_disabled() &&
+	       !rcu_preempt_depth() && !is_idle_task(current) &&
+	       READ_ONCE(current->__state) == TASK_RUNNING &&
+	       interrupts_enabled(regs) && apf_is_user_access(regs);
+}
+
+/* Return: false to decline. */
+bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
+			    struct pt_regs *regs)
+{
+	struct apf_entry *entry;
+
+	if (!apf_kernel || !apf_kernel_may_sleep(regs))
+		return false;
+
+	entry = apf_lend(cpu, token);
+	if (!entry)
+		return false;
+
+	cpu->kernel_entry = entry;
+	cpu->kernel_regs = regs;
+	apf_count(APF_KERNEL);
+
+	return true;
+}
+
+/**
+ * __kvm_apf_el1_irq_exit - an interrupt of the kernel is about to return
+ * @regs:	what it interrupted. Interrupts are off, the hard interrupt is over
+ *
+ * Softirqs have run since the handler, with interrupts on: interrupts of those
+ * come here too, with registers of their own.
+ */
+void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
+{
+	struct apf_cpu *cpu = this_cpu_ptr(apf_cpus);
+	struct apf_entry *entry = cpu->kernel_entry;
+	bool slept;
+
+	if (likely(cpu->kernel_regs != regs))
+		return;
+
+	/* With interrupts on, another task may be announced here, or we may move. */
+	cpu->kernel_regs = NULL;
+	local_irq_enable();
+	slept = apf_sleep(entry);
+	local_irq_disable();
+
+	/* Killed: as for a page fault, the access fails, or it would fault for ever. */
+	if (!slept)
+		fixup_exception(regs);
+}

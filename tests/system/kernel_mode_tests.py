@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults of the guest's kernel: read(2) and write(2) on cold memory."""
+
+from harness import test
+from vm import Vm, check, expect, run
+
+TASKS, PAGES = 8, 128
+
+
+def sleeps(name, delay, at_least, options=""):
+    """That many times as fast as one page after the other."""
+    outcome = run(name, Vm(
+        policy=(f"all:delay={delay}",),
+        steps=(f"run --tasks {TASKS} --pages {PAGES} --syscall {options} --bystander", "ps-d", "apf")))
+    check(outcome)
+    figures = outcome.figures()
+    expect(figures, announced=PAGES, repeated=0, ready=PAGES, declined=0, halted=0, sync=0, spurious=0,
+           stage2_aborts=(PAGES, 1.1 * PAGES), wall_ms=(PAGES * delay / TASKS, PAGES * delay / at_least))
+    expect(figures["bystander"], worst_gap_ms=(1, 1.2))
+    expect(outcome.find("guest_apf")[-1], kernel=PAGES, slept=PAGES, woken=PAGES, killed=0)
+
+
+@test("write2_from_cold_memory_sleeps")
+def write2_from_cold_memory_sleeps():
+    sleeps("write2_from_cold_memory_sleeps", 50, 7.9)
+
+
+@test("read2_into_cold_memory_sleeps")
+def read2_into_cold_memory_sleeps():
+    sleeps("read2_into_cold_memory_sleeps", 50, 7.9, "--write")
+
+
+@test("read2_of_quick_pages_sleeps")
+def read2_of_quick_pages_sleeps():
+    sleeps("read2_of_quick_pages_sleeps", 2, 7.4, "--write")
+
+
+@test("kernel_mode_turned_off_in_the_guest_halts")
+def kernel_mode_turned_off_in_the_guest_halts():
+    outcome = run("kernel_mode_turned_off_in_the_guest_halts", Vm(
+        append="kvm_apf.kernel=0", policy=("all:delay=20",),
+        steps=("run --tasks 8 --pages 64 --syscall --bystander", "ps-d", "apf",
+               "run --tasks 8 --pages 64 --skip 64 --label user", "apf")))
+    check(outcome)
+    expect(outcome.figures(), announced=0, ready=0, declined=0, halted=(64, None), sync=0)
+    expect(outcome.figures("user"), announced=64, ready=64, halted=0, sync=0)
+    expect(outcome.find("guest_apf")[-1], kernel=0, slept=64)
+
+
+@test("killed_while_waiting_in_the_kernel")
+def killed_while_waiting_in_the_kernel():
+    """Its access fails, as after a page fault, or it would fault for ever."""
+    outcome = run("killed_while_waiting_in_the_kernel", Vm(
+        policy=("all:never",), steps=("kill-test syscall", "sleep 50", "ps-d", "apf", "stats now")))
+    check(outcome)
+    # Twice: where a copy from user memory fails, arm64 tries for one byte more.
+    expect(outcome.find("guest_apf")[-1], announced=2, kernel=2, slept=2, killed=2, woken=0)
+    expect(outcome.stats("now"), apf_announced=2, apf_ready=0, apf_halted=0)
+
+
+@test("user_and_kernel_faults_in_real_parallel")
+def user_and_kernel_faults_in_real_parallel():
+    outcome = run("user_and_kernel_faults_in_real_parallel", Vm(
+        mode="mttcg", cpus=2, cold=24, policy=("all:delay=0.2,order=shuffle,batch=4",), timeout=240,
+        steps=("run --tasks 16 --pages 2048 --check first --syscall --write --bystander",
+               "run --tasks 16 --pages 2048 --skip 2048 --check first --label user", "ps-d", "apf")))
+    check(outcome, host_may_say=("hrtimer: interrupt took",),
+          guest_may_say=("hrtimer: interrupt took",))
+    for label in ("run", "user"):
+        expect(outcome.figures(label), announced=2048, ready=2048, sync=0, declined=0, spurious=0)
+    expect(outcome.find("guest_apf")[-1], kernel=2048, woken=4096, killed=0)
