@@ -83,8 +83,10 @@ def bad_enable_leaves_it_as_it_was():
 @test("read_stays_a_read")
 def read_stays_a_read():
     """Of memory that nobody may write to, a worker that asks to write gets nothing."""
-    expect(bare("read_stays_a_read", "read_only", args=("--cold-ro",)),
-           **{**NONE, "apf_halted": PAGES})
+    counters = bare("read_stays_a_read", "read_only", args=("--cold-ro",))
+    expect(counters, **{**NONE, "apf_halted": PAGES})
+    # Mapped as it came, too: were that tried for a write, each page would fault twice.
+    expect(counters, stage2_aborts=(PAGES, PAGES + 4))
 
 
 @test("one_fault_by_hand")

@@ -127,12 +127,16 @@ def cpu_offline_with_waiters():
     rounds = ("sleep 30", "online 1 0", "sleep 30", "online 1 1") * 6 + ("sleep 30", "online 1 0")
     outcome = run("cpu_offline_with_waiters", Vm(
         cpus=2, policy=("all:delay=50",),
-        steps=("start --tasks 16 --pages 256", *rounds, "wait", "ps-d", "apf", "stats end")))
+        steps=("start --tasks 16 --pages 1024 --pin-each", *rounds, "stats gone", "wait", "ps-d", "apf",
+               "stats done")))
     check(outcome, guest_may_say=("CPU1 killed", "I-cache on CPU1", "redistributor 1 ",
                                   "CPU1: Booted"))
     guest = outcome.find("guest_apf")[-1]
     expect(guest, woken=guest["announced"], killed=0)
-    expect(outcome.stats("end"), apf_announced=(256, None), apf_sync=0)
+    # There were faults in flight when the CPU went for good.
+    expect(outcome.stats("gone"), apf_announced=(64, 1000))
+    # Woken by the offline, a task faults on its page again: so there were waiters.
+    expect(outcome.stats("done"), apf_announced=(1024 + 8, None), apf_sync=0)
 
 
 def lost_page(name, level):
