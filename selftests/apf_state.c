@@ -66,8 +66,9 @@ void guest_bad_enable(void)
 	fill(BLOCK(0), PATTERN);
 	fill(BLOCK(1), PATTERN);
 
-	for (bit = 1; bit < 6; bit++) {
+	for (bit = 2; bit < 6; bit++)
 		refused(BLOCK_ADDR(1) | BIT(bit) | KVM_APF_ENABLE_ON);
+	for (bit = 1; bit < 6; bit++) {
 		refused(BLOCK_ADDR(1) | BIT(bit));
 		refused(BIT(bit));
 	}
