@@ -11,7 +11,7 @@ BLUE, SKY, ORANGE, VERMILION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00"
 PALE, INK = "#dfe3e8", "#30363d"
 
 NAMES = {"off": "off", "halt": "halt", "halt_no_driver": "halt,\\nno driver",
-         "announce": "announce", "kernel": "announce,\\nread(2)"}
+         "announce": "announce", "kernel": "kernel"}
 FONT = "DejaVu Sans,Verdana,Helvetica,Arial,sans-serif"
 
 THROUGHPUT = """\
