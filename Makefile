@@ -57,6 +57,7 @@ test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \
 		static="tests/static/run style checkpatch graft" \
 		unit="$(UNIT)" \
+		models="models/run" \
 		+build="make -s --no-print-directory images" \
 		kernel="tests/static/run kernel" \
 		system="tests/system/run"

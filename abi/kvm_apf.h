@@ -72,7 +72,7 @@ struct kvm_apf_block {
 /*
  * ENABLE: x2 = the ENABLE word, for the calling vCPU:
  *
- *   [63:6] bits 63:6 of the IPA of its block, which the guest has zeroed
+ *   [63:6] bits 63:6 of the IPA of its block, which the host zeroes
  *   [5:2]  reserved, 0
  *   [1]    faults from EL1 are announced too; the guest declines where it
  *          cannot sleep

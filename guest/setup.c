@@ -38,12 +38,11 @@ static int apf_online(unsigned int n)
 	struct apf_cpu *cpu = per_cpu_ptr(apf_cpus, n);
 	struct arm_smccc_res res;
 
-	enable_percpu_irq(apf_irq, IRQ_TYPE_EDGE_RISING);
-	if (apf_hypercall(KVM_APF_ENABLE,
-			  virt_to_phys(cpu->block) | apf_flags, &res)) {
-		disable_percpu_irq(apf_irq);
+	/* The host zeroes the block: no handler may look at it before. */
+	if (apf_hypercall(KVM_APF_ENABLE, virt_to_phys(cpu->block) | apf_flags, &res))
 		pr_warn("CPU %u: the host refused its block: %ld\n", n, (long)res.a0);
-	}
+	else
+		enable_percpu_irq(apf_irq, IRQ_TYPE_EDGE_RISING);
 
 	return 0;
 }
