@@ -207,13 +207,18 @@ void guest_el1_masked(void)
 	GUEST_DONE();
 }
 
+static void loads_unmasked(unsigned int page)
+{
+	local_irq_enable();
+	loads_from_el1(page);
+	local_irq_disable();
+}
+
 void guest_el1_unmasked(void)
 {
 	guest_set_up();
 	serve_at_halt(0);
-	local_irq_enable();
-	loads_from_el1(0);
-	local_irq_disable();
+	loads_unmasked(0);
 	works_with(1);
 	GUEST_DONE();
 }
@@ -308,5 +313,34 @@ void guest_second_context(void)
 	release(0);
 	wait_ready(BIT(token));
 	loads(0);
+	GUEST_DONE();
+}
+
+void guest_kernel_declines(void)
+{
+	guest_set_up();
+	enable_kernel();
+	guest.verdict = VERDICT_DECLINE;
+	serve_at_halt(0);
+	loads_unmasked(0);
+	GUEST_ASSERT_EQ(guest.announced, 1);
+	wait_ready(BIT(guest.token));
+	GUEST_DONE();
+}
+
+/* Where interrupts are masked, nothing is announced. */
+void guest_kernel_sleeps(void)
+{
+	guest_set_up();
+	enable_kernel();
+	guest.verdict = VERDICT_WAIT;
+	command(CMD_SERVE_AT, 0, WFI_EXITS);
+	loads_unmasked(0);
+	GUEST_ASSERT_EQ(guest.announced, 1);
+	wait_ready(BIT(guest.token));
+
+	command(CMD_SERVE, 1, 0);
+	loads_from_el1(1);
+	GUEST_ASSERT_EQ(guest.announced, 1);
 	GUEST_DONE();
 }

@@ -55,14 +55,19 @@ bool el0_run(unsigned int page, u64 value, const char *entry, u64 pstate)
 	return el0_enter(COLD_ADDR(page), value, entry, pstate);
 }
 
+static bool from_el0(const struct ex_regs *regs)
+{
+	return (regs->pstate & PSR_MODE_MASK) == PSR_MODE_EL0t;
+}
+
 /*
- * Only EL0 is told, and a token stands for one page until its ready bit is taken.
+ * EL1 is told only if it wants to, and a token stands for one page until its ready bit is taken.
  * The bit may be there already: the page can come before the interrupt is taken.
  */
 static void check_announcement(struct ex_regs *regs, unsigned int token)
 {
 	GUEST_ASSERT(token < KVM_APF_TOKENS);
-	GUEST_ASSERT_EQ(regs->pstate & PSR_MODE_MASK, PSR_MODE_EL0t);
+	GUEST_ASSERT(guest.kernel || from_el0(regs));
 	GUEST_ASSERT_EQ(READ_ONCE(block->pc), regs->pc);
 	if (guest.waiting & BIT(token))
 		GUEST_ASSERT_EQ(guest.page_of[token], guest.page);
@@ -71,6 +76,13 @@ static void check_announcement(struct ex_regs *regs, unsigned int token)
 	guest.waiting |= BIT(token);
 	guest.token = token;
 	guest.announced++;
+}
+
+/* WFI ends by the PPI also while that is masked. */
+static void wait_here(unsigned int token)
+{
+	while (!(READ_ONCE(block->ready) & BIT(token)))
+		wfi();
 }
 
 static void take_announcement(struct ex_regs *regs)
@@ -93,6 +105,8 @@ static void take_announcement(struct ex_regs *regs)
 	GUEST_ASSERT_EQ(__sync_val_compare_and_swap(&block->missing, missing, 0), missing);
 	if (guest.verdict == VERDICT_DECLINE)
 		WRITE_ONCE(block->declined, token + 1);
+	else if (guest.verdict == VERDICT_WAIT)
+		wait_here(token);
 	else
 		leave_el0(regs, false);
 }
@@ -126,7 +140,6 @@ void take_interrupts(void)
 	local_irq_disable();
 }
 
-/* WFI ends by the PPI also while that is masked. */
 void wait_ready(u64 tokens)
 {
 	while ((READ_ONCE(guest.taken) & tokens) != tokens) {
@@ -151,6 +164,12 @@ void enable_block(unsigned int n)
 	GUEST_ASSERT_EQ(enable(BLOCK_ADDR(n) | KVM_APF_ENABLE_ON), 0);
 	block = BLOCK(n);
 	guest.waiting = 0;
+}
+
+void enable_kernel(void)
+{
+	GUEST_ASSERT_EQ(enable(BLOCK_ADDR(0) | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON), 0);
+	guest.kernel = true;
 }
 
 /* EL0's load is announced. Returns its token. */

@@ -90,7 +90,7 @@ static void enable_somewhere(void)
 		addr = COLD_ADDR(any() % COLD_PAGES) + KVM_APF_BLOCK_SIZE;
 	if (one_in(2))
 		enable(bad[any() % ARRAY_SIZE(bad)]);
-	else if (!enable(addr | KVM_APF_ENABLE_ON))
+	else if (!enable(addr | (one_in(4) ? KVM_APF_ENABLE_KERNEL : 0) | KVM_APF_ENABLE_ON))
 		block = (struct kvm_apf_block *)addr;
 }
 

@@ -174,7 +174,29 @@ void guest_block_gone(void)
 void host_block_gone(struct apf_vm *v, u64 there)
 {
 	TEST_ASSERT_EQ(apf_vm_stat(v, APF_READY), 0);
-	apf_vm_set_block(v, there);
+	apf_vm_set_memory(v, BLOCK_SLOT, there);
+	if (!there)
+		pages_release(&v->pages, 0);
+}
+
+/* A page that comes while there is nowhere to map it is ready all the same. */
+void guest_memory_gone(void)
+{
+	unsigned int token;
+
+	guest_set_up();
+	token = announced(0);
+	command(CMD_HOST, false, 0);
+	wait_ready(BIT(token));
+	command(CMD_HOST, true, 0);
+	loads(0);
+	works_with(1);
+	GUEST_DONE();
+}
+
+void host_memory_gone(struct apf_vm *v, u64 there)
+{
+	apf_vm_set_memory(v, COLD_SLOT, there);
 	if (!there)
 		pages_release(&v->pages, 0);
 }

@@ -138,6 +138,18 @@ static const struct apf_case apf_cases[] = {
 			    [APF_BATCHES] = 1 },
 	},
 	{
+		.name = "kernel_declines",
+		.guest = guest_kernel_declines,
+		.expect = { [APF_ANNOUNCED] = 1, [APF_DECLINED] = 1, [APF_HALTED] = 1,
+			    [APF_READY] = 1, [APF_BATCHES] = 1 },
+	},
+	{
+		.name = "kernel_sleeps",
+		.guest = guest_kernel_sleeps,
+		.expect = { [APF_ANNOUNCED] = 1, [APF_SYNC] = 1, [APF_READY] = 1,
+			    [APF_BATCHES] = 1 },
+	},
+	{
 		.name = "enabled_again",
 		.guest = guest_enabled_again,
 		.expect = { [APF_ANNOUNCED] = 1, [APF_READY] = 1, [APF_BATCHES] = 1 },
@@ -174,6 +186,12 @@ static const struct apf_case apf_cases[] = {
 		.guest = guest_block_gone,
 		.host = host_block_gone,
 		.expect = { [APF_ANNOUNCED] = 1, [APF_READY] = 1, [APF_BATCHES] = 1 },
+	},
+	{
+		.name = "memory_gone",
+		.guest = guest_memory_gone,
+		.host = host_memory_gone,
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{
 		.name = "vcpu_reset",

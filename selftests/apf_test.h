@@ -121,6 +121,12 @@ void pages_settle(struct apf_pages *p);
 void wait_for_workers(void);
 
 /* apf_vm.c */
+enum apf_slot {
+	BLOCK_SLOT = 1,
+	READ_ONLY_SLOT,
+	COLD_SLOT,
+};
+
 struct apf_vm {
 	const struct apf_case	*c;
 	struct kvm_vm		*vm;
@@ -134,7 +140,7 @@ struct apf_vm {
 
 extern const char * const apf_stat_names[APF_STATS];
 
-void apf_vm_set_block(struct apf_vm *v, bool there);
+void apf_vm_set_memory(struct apf_vm *v, enum apf_slot slot, bool there);
 void apf_vm_create(struct apf_vm *v, const struct apf_case *c);
 void apf_vm_start_at(struct apf_vm *v, void (*guest)(void));
 void apf_vm_run(struct apf_vm *v);
@@ -147,12 +153,14 @@ enum verdict {
 	VERDICT_SLEEP,		/* claim, and leave EL0 */
 	VERDICT_DECLINE,	/* claim, say so, and go back */
 	VERDICT_IGNORE,		/* go back */
+	VERDICT_WAIT,		/* claim, and go back when it is ready */
 };
 
 /**
  * struct apf_guest - what the guest knows
  * @verdict:	about the next announcements
  * @ignored:	token of the announcement that is not claimed
+ * @kernel:	EL1 wants to be told too
  * @leave_ready: do not take ready bits
  * @page:	the page that EL0 is touching
  * @waiting:	tokens announced, and not ready yet
@@ -165,6 +173,7 @@ enum verdict {
 struct apf_guest {
 	enum verdict	verdict;
 	unsigned int	ignored;
+	bool		kernel;
 	bool		leave_ready;
 	unsigned int	page;
 	u64		waiting;
@@ -194,6 +203,7 @@ void guest_on_svc(struct ex_regs *regs);
 void leave_el0(struct ex_regs *regs, bool at_its_end);
 long enable(u64 word);
 void enable_block(unsigned int n);
+void enable_kernel(void);
 unsigned int announced(unsigned int page);
 void loads(unsigned int page);
 void loads_from_el1(unsigned int page);
@@ -231,6 +241,8 @@ void guest_distributor_off(void);
 void guest_ppi_active(void);
 void guest_ready_unseen(void);
 void guest_second_context(void);
+void guest_kernel_declines(void);
+void guest_kernel_sleeps(void);
 
 /* apf_state.c */
 void guest_enabled_again(void);
@@ -240,11 +252,13 @@ void guest_moved_repeated(void);
 void guest_disabled(void);
 void guest_enabled_anew(void);
 void guest_block_gone(void);
+void guest_memory_gone(void);
 void guest_vcpu_reset(void);
 void guest_in_flight_at_end(void);
 void guest_read_only(void);
 void guest_beyond_file(void);
 void host_block_gone(struct apf_vm *v, u64 number);
+void host_memory_gone(struct apf_vm *v, u64 number);
 void host_vcpu_reset(struct apf_vm *v, u64 number);
 void run_one_reg(const struct apf_case *c, u64 faults);
 

@@ -7,12 +7,6 @@
 
 #define PTE_EL0		BIT(6)
 
-enum {
-	BLOCK_SLOT = 1,
-	READ_ONLY_SLOT,
-	COLD_SLOT,
-};
-
 const char * const apf_stat_names[APF_STATS] = {
 	[APF_ANNOUNCED]	= "apf_announced",
 	[APF_REPEATED]	= "apf_repeated",
@@ -144,11 +138,13 @@ void apf_vm_create(struct apf_vm *v, const struct apf_case *c)
 	make_cold(v);
 }
 
-/* The memslot of the blocks. */
-void apf_vm_set_block(struct apf_vm *v, bool there)
+/* Take a memslot away, and give it back. */
+void apf_vm_set_memory(struct apf_vm *v, enum apf_slot slot, bool there)
 {
-	vm_set_user_memory_region(v->vm, BLOCK_SLOT, 0, BLOCK_BASE, there ? SZ_64K : 0,
-				  memslot2region(v->vm, BLOCK_SLOT)->host_mem);
+	struct userspace_mem_region *r = memslot2region(v->vm, slot);
+
+	vm_set_user_memory_region(v->vm, slot, r->region.flags, r->region.guest_phys_addr,
+				  there ? r->region.memory_size : 0, r->host_mem);
 }
 
 /* The vCPU after a reset, its stack still the old one. */
