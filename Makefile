@@ -39,10 +39,11 @@ bench: kernel	## build the workload, apfload, and the guest's init
 	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
 
 .PHONY: guests
-guests: kernel vmm	## build what only the tests run: bare guests, helpers in the host
+guests: kernel vmm	## build what only the tests run: bare guests, KVM selftest
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C tests/guests $(CROSS)
 	@+$(MAKE) -s --no-print-directory -C tests/host $(CROSS)
+	@+$(MAKE) -s --no-print-directory -C selftests $(CROSS) KSRC=$(CACHE)/src/linux-6.12
 
 .PHONY: images
 images: kernel vmm bench guests	## make the initramfs images
