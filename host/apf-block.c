@@ -41,6 +41,7 @@ int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block)
 				     sizeof(*block));
 }
 
+/* Also clears @declined: what is still there was left by another fault. */
 int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc)
 {
 	struct kvm_apf_block block = {
@@ -49,7 +50,7 @@ int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc)
 	};
 
 	return apf_block_write(vcpu, &block, offsetof(struct kvm_apf_block, pc),
-			       offsetofend(struct kvm_apf_block, missing));
+			       offsetofend(struct kvm_apf_block, declined));
 }
 
 int apf_block_clear_declined(struct kvm_vcpu *vcpu)
@@ -83,6 +84,7 @@ void apf_disable(struct kvm_vcpu_apf *apf)
 {
 	apf->enable = 0;
 	apf_tokens_forget(&apf->tokens);
+	memset(apf->declined_pc, 0, sizeof(apf->declined_pc));
 }
 
 /* Zeroes the block: proof that it can be written, and a defined start. */

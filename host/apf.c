@@ -74,7 +74,8 @@ static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token)
 }
 
 /* The guest's side of the facts. */
-static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts)
+static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts,
+			   bool repeated)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	struct kvm_apf_block block;
@@ -85,7 +86,8 @@ static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts)
 
 	apf_tokens_seen(&apf->tokens, le64_to_cpu(block.ready));
 	facts->missing = le32_to_cpu(block.missing);
-	if (le32_to_cpu(block.declined) == facts->token + 1) {
+	/* Of a new page, it is a word left from the token's last use. */
+	if (repeated && le32_to_cpu(block.declined) == facts->token + 1) {
 		vcpu->stat.apf_declined++;
 		apf->declined_pc[facts->token] = *vcpu_pc(vcpu);
 		facts->unreadable = apf_block_clear_declined(vcpu);
@@ -95,7 +97,8 @@ static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts)
 	facts->declined = apf->declined_pc[facts->token] == *vcpu_pc(vcpu);
 }
 
-static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts)
+static void apf_gather(struct kvm_vcpu *vcpu, int token, bool repeated,
+		       struct apf_facts *facts)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
@@ -109,7 +112,7 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, struct apf_facts *facts
 	if (!facts->enabled || !facts->wanted)
 		return;
 
-	apf_read_block(vcpu, facts);
+	apf_read_block(vcpu, facts, repeated);
 	facts->announceable = apf_tokens_may_announce(&apf->tokens, token);
 	facts->pending = vgic_apf_pending(vcpu);
 	facts->deliverable = vgic_apf_deliverable(vcpu);
@@ -191,7 +194,7 @@ static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 	else
 		trace_kvm_try_async_get_page(kvm_vcpu_get_hfar(vcpu), gfn);
 
-	apf_gather(vcpu, token, &facts);
+	apf_gather(vcpu, token, repeated, &facts);
 
 	return apf_carry_out(vcpu, token, repeated, apf_decide(&facts));
 }

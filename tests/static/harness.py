@@ -10,7 +10,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO))
-FOLDERS = ("abi", "bench", "guest", "hooks", "host", "lab", "tests", "vmm")
+FOLDERS = ("abi", "bench", "guest", "hooks", "host", "lab", "selftests", "tests", "vmm")
 TESTS = []
 
 
