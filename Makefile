@@ -5,7 +5,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arm64-apf
 CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACHE)/bin
 UNIT := make -s --no-print-directory -C tests/unit
 
-export KERNEL_SOURCE BUSYBOX T V
+export KERNEL_SOURCE BUSYBOX T V J
 
 .PHONY: help
 help:		## this text
@@ -16,6 +16,7 @@ help:		## this text
 	@echo "  KERNEL=<tree>                 what graft and ungraft work on"
 	@echo "  BUSYBOX=<file>                static arm64 busybox, not Debian's"
 	@echo "  T=<regex>                     run only the tests whose name matches"
+	@echo "  J=<number>                    system tests at a time (the CPUs, at most 4)"
 	@echo "  V=1                           show every line of the builds"
 	@echo
 	@echo "Everything built lies in $(CACHE), results in out/."

@@ -1,27 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the static tests share: collecting them, and printing TAP."""
+"""What static and system tests share: collecting them, and printing TAP."""
 
+import dataclasses
 import os
 import re
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO))
 FOLDERS = ("abi", "bench", "guest", "hooks", "host", "lab", "selftests", "tests", "vmm")
 TESTS = []
+CURRENT = None
 
 
 class Skip(Exception):
     """The test cannot run here; the message says why."""
 
 
-def test(name, *args):
+@dataclasses.dataclass
+class Test:
+    """alone: no other test beside it. seconds: roughly, the longest begin first."""
+
+    name: str
+    function: Callable
+    args: tuple
+    alone: bool = False
+    seconds: int = 0
+
+
+@dataclasses.dataclass
+class Verdict:
+    """What came of a test: skip is the reason, said what it has to say of itself."""
+
+    good: bool
+    skip: str = ""
+    said: str = ""
+
+
+def test(name, *args, alone=False, seconds=0):
     """Register a function, called with args, under a name."""
     def register(function):
-        TESTS.append((name, function, args))
+        TESTS.append(Test(name, function, args, alone, seconds))
         return function
     return register
 
@@ -42,22 +65,25 @@ def quiet(command, **options):
         f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}"
 
 
-def run_one(number, name, function, args):
+def attempt(entry):
+    global CURRENT
+    CURRENT = entry
     try:
-        function(*args)
+        entry.function(*entry.args)
     except Skip as reason:
-        print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        return Verdict(True, skip=str(reason))
     except AssertionError as failure:
-        print(f"not ok {number} - {name}", flush=True)
-        comment(str(failure) or traceback.format_exc())
-        return False
+        return Verdict(False, said=str(failure) or traceback.format_exc())
     except Exception:       # a test that breaks is a test that fails
-        print(f"not ok {number} - {name}", flush=True)
-        comment(traceback.format_exc())
-        return False
-    else:
-        print(f"ok {number} - {name}", flush=True)
-    return True
+        return Verdict(False, said=traceback.format_exc())
+    return Verdict(True)
+
+
+def report(number, entry, verdict):
+    words = "ok" if verdict.good else "not ok"
+    skip = f" # SKIP {verdict.skip}" if verdict.skip else ""
+    print(f"{words} {number} - {entry.name}{skip}", flush=True)
+    comment(verdict.said)
 
 
 def comment(text):
@@ -65,9 +91,18 @@ def comment(text):
         print(f"# {line}", flush=True)
 
 
-def run_all():
+def chosen():
+    """The tests whose names match $T; prints the plan."""
     pattern = re.compile(os.environ.get("T", ""))
-    chosen = [entry for entry in TESTS if pattern.search(entry[0])]
-    print(f"1..{len(chosen)}", flush=True)
-    good = [run_one(number, *entry) for number, entry in enumerate(chosen, 1)]
-    return 0 if all(good) else 1
+    entries = [entry for entry in TESTS if pattern.search(entry.name)]
+    print(f"1..{len(entries)}", flush=True)
+    return entries
+
+
+def run_all():
+    good = True
+    for number, entry in enumerate(chosen(), 1):
+        verdict = attempt(entry)
+        report(number, entry, verdict)
+        good &= verdict.good
+    return 0 if good else 1

@@ -93,7 +93,7 @@ def ten_thousand_faults_no_lost_wakeup():
     check_nothing_lost(outcome, 10240)
 
 
-@test("ten_thousand_faults_in_real_parallel")
+@test("ten_thousand_faults_in_real_parallel", alone=True)
 def ten_thousand_faults_in_real_parallel():
     outcome = run("ten_thousand_faults_in_real_parallel", Vm(
         mode="mttcg", cpus=2, cold=48, policy=("all:delay=0.2,order=shuffle,batch=4",), timeout=300,

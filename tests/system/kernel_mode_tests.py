@@ -58,7 +58,7 @@ def killed_while_waiting_in_the_kernel():
     expect(outcome.stats("now"), apf_announced=2, apf_ready=0, apf_halted=0)
 
 
-@test("user_and_kernel_faults_in_real_parallel")
+@test("user_and_kernel_faults_in_real_parallel", alone=True)
 def user_and_kernel_faults_in_real_parallel():
     outcome = run("user_and_kernel_faults_in_real_parallel", Vm(
         mode="mttcg", cpus=2, cold=24, policy=("all:delay=0.2,order=shuffle,batch=4",), timeout=240,

@@ -33,12 +33,12 @@ def selftest(name, mode, arguments="", host_may_say=()):
     check_log("host", result.klog.splitlines(), host_may_say)
 
 
-@test("kvm_selftest")
+@test("kvm_selftest", seconds=120)
 def kvm_selftest():
     selftest("kvm_selftest", "icount")
 
 
-@test("kvm_selftest_in_parallel")
+@test("kvm_selftest_in_parallel", alone=True)
 def kvm_selftest_in_parallel():
     """CPUs that are threads wait for each other, which the host's timers notice."""
     selftest("kvm_selftest_in_parallel", "mttcg", "-n 1000", BUSY_PC)

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import shlex
 
+import harness
 from bench import report
 from lab import boot, paths
 
@@ -98,6 +99,7 @@ class Outcome:
 
 
 def run(name, vm):
+    assert vm.mode == "icount" or harness.CURRENT.alone, "real time: to be declared alone=True"
     result = boot.run(vm.scenario(), OUT / name, mode=vm.mode, timeout=vm.timeout, smp=vm.smp,
                       files=vm.files)
     assert not result.lab_error, result.lab_error
