@@ -31,12 +31,18 @@ static_assert(KVM_APF_SMCCC_ID ==
 static int apf_block_write(struct kvm_vcpu *vcpu, struct kvm_apf_block *block,
 			   unsigned int from, unsigned int to)
 {
+	if (apf_knob_every(APF_KNOB_FAIL_BLOCK))
+		return -EFAULT;
+
 	return kvm_write_guest_offset_cached(vcpu->kvm, &vcpu->arch.apf->block,
 					     (void *)block + from, from, to - from);
 }
 
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block)
 {
+	if (apf_knob_every(APF_KNOB_FAIL_BLOCK))
+		return -EFAULT;
+
 	return kvm_read_guest_cached(vcpu->kvm, &vcpu->arch.apf->block, block,
 				     sizeof(*block));
 }

@@ -11,7 +11,9 @@ enum apf_verdict {
 	APF_ANNOUNCE,	/* tell the guest, which runs another task */
 	APF_HALT,	/* as in WFI, until an interrupt or the page */
 	APF_REENTER,	/* the guest was told, and has not taken the PPI yet */
-	APF_SYNC,	/* wait in the fault handler, as without APF */
+	/* wait in the fault handler, as without APF: */
+	APF_STUCK,	/* an interrupt is pending that it cannot take */
+	APF_UNREADABLE,	/* the guest's word cannot be had */
 };
 
 /*
@@ -52,11 +54,11 @@ struct apf_facts {
 static inline enum apf_verdict apf_decide(const struct apf_facts *f)
 {
 	if (f->stuck >= APF_MAX_STUCK)
-		return APF_SYNC;
+		return APF_STUCK;
 	if (!f->enabled || !f->wanted)
 		return APF_HALT;
 	if (f->unreadable)
-		return APF_SYNC;
+		return APF_UNREADABLE;
 	if (f->pending && f->missing == f->token + 1)
 		return APF_REENTER;
 	if (f->missing || f->declined || !f->deliverable || !f->announceable)

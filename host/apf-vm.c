@@ -121,7 +121,7 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 	if (apf_pool_init(vcpu->kvm))
 		return -ENOMEM;
 
-	apf = kzalloc(sizeof(*apf), GFP_KERNEL_ACCOUNT);
+	apf = apf_kzalloc(sizeof(*apf), GFP_KERNEL_ACCOUNT);
 	if (!apf)
 		return -ENOMEM;
 
@@ -130,7 +130,7 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 	/* A PPI that another device of the VM owns: halts only. */
 	apf->announces = apf_asked_for(vcpu->kvm) && !vgic_apf_init(vcpu);
 
-	/* Pairs with the READ_ONCE() of kvm_apf_page_done(), in other threads. */
+	/* Pairs with those who look from other threads. */
 	smp_store_release(&vcpu->arch.apf, apf);
 
 	return 0;
@@ -138,13 +138,29 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 
 /*
  * What could not be written to the block is tried again each time the vCPU's
- * thread is scheduled in, which is after every signal and every halt: those, and
- * a change of the memslots, are why it failed.
+ * thread is scheduled in, which is after every signal and every halt, and when
+ * the memslots have changed: those are why it failed. Not before each entry:
+ * that could keep the vCPU out of the guest for good.
  */
 void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
 {
 	if (vcpu->arch.apf && vcpu->arch.apf->retry)
 		kvm_make_request(KVM_REQ_APF, vcpu);
+}
+
+/* All vCPUs: one that fails with the old memslots now sees the request later. */
+void kvm_apf_memslots_changed(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long n;
+
+	kvm_for_each_vcpu(n, vcpu, kvm) {
+		/* Pairs with the smp_store_release() of kvm_apf_vcpu_first_run(). */
+		if (!smp_load_acquire(&vcpu->arch.apf))
+			continue;
+		kvm_make_request(KVM_REQ_APF, vcpu);
+		kvm_vcpu_kick(vcpu);
+	}
 }
 
 void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)

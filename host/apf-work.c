@@ -62,12 +62,14 @@ static void apf_pool_free(struct work_struct *work)
 
 struct kvm_apf_pool *apf_pool_create(void)
 {
-	struct kvm_apf_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	struct kvm_apf_pool *pool = apf_kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
 
 	if (!pool)
 		return NULL;
 
-	pool->wq = alloc_workqueue("kvm-apf/%d", WQ_UNBOUND, 0, task_pid_nr(current));
+	if (!apf_knob_every(APF_KNOB_FAIL_ALLOC))
+		pool->wq = alloc_workqueue("kvm-apf/%d", WQ_UNBOUND, 0,
+					   task_pid_nr(current));
 	if (!pool->wq) {
 		kfree(pool);
 		return NULL;
@@ -146,6 +148,7 @@ static void apf_work_execute(struct work_struct *w)
 	struct apf_work *work = container_of(w, struct apf_work, work);
 
 	work->failed = !apf_work_fetch(work);
+	apf_knob_hold(APF_KNOB_HOLD_DONE);
 	trace_kvm_async_pf_completed(work->hva, gfn_to_gpa(work->gfn));
 	apf_work_done(work);
 	apf_work_put(work);
@@ -165,8 +168,8 @@ static void apf_work_execute(struct work_struct *w)
 struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 				unsigned long hva, bool write_fault)
 {
-	struct apf_work *work = kzalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN |
-						       __GFP_ACCOUNT);
+	struct apf_work *work = apf_kzalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN |
+							   __GFP_ACCOUNT);
 
 	if (!work)
 		return NULL;

@@ -73,6 +73,20 @@ static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token)
 	return apf->stuck;
 }
 
+/* Of a new page, it is a word left from the token's last use. */
+static int apf_take_declined(struct kvm_vcpu *vcpu, int token, bool repeated)
+{
+	if (!repeated) {
+		apf_path(APF_PATH_STALE_DECLINED);
+		return 0;
+	}
+
+	vcpu->stat.apf_declined++;
+	vcpu->arch.apf->declined_pc[token] = *vcpu_pc(vcpu);
+
+	return apf_block_clear_declined(vcpu);
+}
+
 /* The guest's side of the facts. */
 static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts,
 			   bool repeated)
@@ -86,12 +100,8 @@ static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts,
 
 	apf_tokens_seen(&apf->tokens, le64_to_cpu(block.ready));
 	facts->missing = le32_to_cpu(block.missing);
-	/* Of a new page, it is a word left from the token's last use. */
-	if (repeated && le32_to_cpu(block.declined) == facts->token + 1) {
-		vcpu->stat.apf_declined++;
-		apf->declined_pc[facts->token] = *vcpu_pc(vcpu);
-		facts->unreadable = apf_block_clear_declined(vcpu);
-	}
+	if (le32_to_cpu(block.declined) == facts->token + 1)
+		facts->unreadable = apf_take_declined(vcpu, facts->token, repeated);
 
 	/* Each interrupt ends the halt, and need not ask again. */
 	facts->declined = apf->declined_pc[facts->token] == *vcpu_pc(vcpu);
@@ -114,7 +124,7 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, bool repeated,
 
 	apf_read_block(vcpu, facts, repeated);
 	facts->announceable = apf_tokens_may_announce(&apf->tokens, token);
-	facts->pending = vgic_apf_pending(vcpu);
+	facts->pending = vgic_apf_pending(vcpu) || apf_knob_late(vcpu);
 	facts->deliverable = vgic_apf_deliverable(vcpu);
 }
 
@@ -128,22 +138,36 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, bool repeated,
  */
 static void apf_enter_irq(struct kvm_vcpu *vcpu)
 {
-	vcpu->arch.apf->raised = true;
-	kvm_pend_exception(vcpu, EXCEPT_AA64_EL1_IRQ);
+	unsigned int pend_only = apf_knob(APF_KNOB_PEND_ONLY);
+
+	vcpu->arch.apf->raised = pend_only < 2;
+	if (!pend_only)
+		kvm_pend_exception(vcpu, EXCEPT_AA64_EL1_IRQ);
+}
+
+static void apf_deliver(struct kvm_vcpu *vcpu)
+{
+	apf_knob_rival(vcpu);
+	if (apf_knob_withhold(vcpu))
+		return;
+
+	vgic_apf_pend(vcpu);
+	apf_enter_irq(vcpu);
 }
 
 /* Return: whether the guest could be told. */
 static bool apf_announce(struct kvm_vcpu *vcpu, int token, bool repeated)
 {
-	if (apf_block_announce(vcpu, token, *vcpu_pc(vcpu)))
+	if (apf_block_announce(vcpu, token, *vcpu_pc(vcpu))) {
+		apf_path(APF_PATH_UNTOLD);
 		return false;
+	}
 
 	apf_tokens_announced(&vcpu->arch.apf->tokens, token);
 	vcpu->stat.apf_announced++;
 	vcpu->stat.apf_repeated += repeated;
 	trace_kvm_async_pf_not_present(token, kvm_vcpu_get_hfar(vcpu));
-	vgic_apf_pend(vcpu);
-	apf_enter_irq(vcpu);
+	apf_deliver(vcpu);
 
 	return true;
 }
@@ -159,8 +183,13 @@ static bool apf_carry_out(struct kvm_vcpu *vcpu, int token, bool repeated,
 		kvm_make_request(KVM_REQ_APF, vcpu);
 		return true;
 	case APF_REENTER:
+		apf_path(APF_PATH_REENTERED);
 		return true;
-	case APF_SYNC:
+	case APF_STUCK:
+		apf_path(APF_PATH_STUCK);
+		break;
+	case APF_UNREADABLE:
+		apf_path(APF_PATH_UNREADABLE);
 		break;
 	}
 
@@ -222,13 +251,13 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 			      const struct kvm_memory_slot *slot, gfn_t gfn,
 			      bool nested, bool write_fault, bool *writable)
 {
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	bool mapping = apf && apf->mapping;
 	bool would_block = false;
 	kvm_pfn_t pfn;
 
-	if (!vcpu->arch.apf || !vcpu->arch.apf->mapping)
-		vcpu->stat.stage2_aborts++;
-
-	if (!vcpu->arch.apf || nested || kvm_slot_can_be_private(slot))
+	vcpu->stat.stage2_aborts += !mapping;
+	if (!apf || nested || kvm_slot_can_be_private(slot))
 		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
 
 	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
@@ -236,7 +265,7 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 		return pfn;
 
 	/* It came, and is gone again: the fault will tell. */
-	if (vcpu->arch.apf->mapping)
+	if (mapping)
 		return KVM_PFN_APF_PENDING;
 
 	if (apf_fault(vcpu, slot, gfn, write_fault))
@@ -248,14 +277,15 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 }
 
 /*
- * Has a page come that the vCPU's thread has not seen to yet? Then a halted vCPU
- * is runnable. Called from any thread.
+ * Has a page come that the vCPU's thread has not seen to yet, or is it time to
+ * try the block again? Then a halted vCPU is runnable. Called from any thread.
  */
-bool kvm_apf_page_done(struct kvm_vcpu *vcpu)
+bool kvm_apf_has_work(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = READ_ONCE(vcpu->arch.apf);
 
-	return apf && READ_ONCE(apf->done);
+	return apf && (READ_ONCE(apf->done) ||
+		       (READ_ONCE(apf->retry) && kvm_test_request(KVM_REQ_APF, vcpu)));
 }
 
 /* Halt, unless the page has come since the fault. */
@@ -265,8 +295,14 @@ static void apf_halt(struct kvm_vcpu *vcpu)
 	int token = apf->halt_token;
 
 	apf->halt_token = APF_NO_TOKEN;
-	if (token == APF_NO_TOKEN || kvm_apf_page_done(vcpu))
+	if (token == APF_NO_TOKEN)
 		return;
+
+	apf_knob_hold(APF_KNOB_HOLD_HALT);
+	if (kvm_apf_has_work(vcpu)) {
+		apf_path(APF_PATH_NO_HALT);
+		return;
+	}
 
 	vcpu->stat.apf_halted++;
 	kvm_vcpu_wfi(vcpu);
@@ -319,6 +355,8 @@ static void apf_post_ready(struct kvm_vcpu *vcpu)
 	unsigned long owed = apf->tokens.owed;
 	int token;
 
+	if (apf->retry)
+		apf_path(APF_PATH_RETRIED);
 	apf->retry = owed && apf_block_ready(vcpu, owed);
 	if (!owed || apf->retry)
 		return;

@@ -4,9 +4,11 @@
 #define __APF_H__
 
 #include <linux/kvm_types.h>
+#include <linux/slab.h>
 
 #include <asm/kvm_apf.h>
 
+#include "apf-knobs.h"
 #include "apf-tokens.h"
 
 struct apf_work;
@@ -33,6 +35,7 @@ struct apf_work;
  * @raised:	an announcement is pending: in the list register, the PPI goes
  *		before all else
  * @lr_priority: its priority there
+ * @knobs:	for tests, see apf-knobs.h
  *
  * All but @done belongs to the thread that holds vcpu->mutex. It is allocated
  * before the vCPU first runs and freed with the vCPU; the workers, which may
@@ -55,6 +58,7 @@ struct kvm_vcpu_apf {
 	bool			mapping;
 	bool			raised;
 	u8			lr_priority;
+	struct apf_knob_state	knobs;
 };
 
 /* Does the guest want to be told of faults from there? */
@@ -66,6 +70,11 @@ static inline bool apf_wanted(const struct kvm_vcpu_apf *apf, bool user)
 static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)
 {
 	return apf->enable & KVM_APF_ENABLE_ON;
+}
+
+static inline void *apf_kzalloc(size_t size, gfp_t gfp)
+{
+	return apf_knob_every(APF_KNOB_FAIL_ALLOC) ? NULL : kzalloc(size, gfp);
 }
 
 /* apf-work.c */

@@ -50,6 +50,7 @@ void kvm_apf_init_vm(struct kvm *kvm);
 void kvm_apf_destroy_vm(struct kvm *kvm);
 int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu);
 void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu);
+void kvm_apf_memslots_changed(struct kvm *kvm);
 void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu);
 void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu);
 
@@ -58,7 +59,7 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 			      const struct kvm_memory_slot *slot, gfn_t gfn,
 			      bool nested, bool write_fault, bool *writable);
 void kvm_apf_handle_request(struct kvm_vcpu *vcpu);
-bool kvm_apf_page_done(struct kvm_vcpu *vcpu);
+bool kvm_apf_has_work(struct kvm_vcpu *vcpu);
 
 /* mmu.c */
 int user_mem_abort(struct kvm_vcpu *vcpu, phys_addr_t fault_ipa,

@@ -8,6 +8,7 @@ that the kernel logs of host and guest stayed silent.
 
 import dataclasses
 import json
+import re
 import shlex
 
 import harness
@@ -30,11 +31,14 @@ LEVELS = {
 
 SCENARIO = """\
 echo {value} >/sys/module/kvm-arm/parameters/apf || exit 99
+KNOBS=/sys/kernel/debug/kvm/apf
+{knobs}
 vmm() {{
 	apfvm {command} 2>/out/vmm.err
 	echo $? >/out/status
 }}
 {script}
+head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
 true
 """
 
@@ -56,6 +60,7 @@ class Vm:
     timeout: int = 120
     smp: int = 2
     files: dict = dataclasses.field(default_factory=dict)
+    knobs: dict = dataclasses.field(default_factory=dict)
 
     def command(self):
         _, image, apf = LEVELS[self.level]
@@ -68,8 +73,10 @@ class Vm:
             "--console", "/out/console", "--result", "/out/result", *self.args])
 
     def scenario(self):
+        knobs = "\n".join(f"echo {value} >$KNOBS/knobs/{name} || exit 98"
+                          for name, value in self.knobs.items())
         return SCENARIO.format(value=LEVELS[self.level][0], command=self.command(),
-                               script=self.script)
+                               script=self.script, knobs=knobs)
 
 
 class Outcome:
@@ -83,6 +90,11 @@ class Outcome:
     def read(self, name):
         path = self.result.out / name
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def knobs(self):
+        """How often each knob did something, and each rare path was gone (host/apf-knobs.c)."""
+        return {name: int(count) for name, count in
+                re.findall(r"^==> \S*/(\w+) <==\n(\d+)$", self.read("knobs"), re.M)}
 
     def find(self, key):
         return [record[key] for record in self.records if key in record]

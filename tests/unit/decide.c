@@ -79,8 +79,8 @@ static void a_vcpu_that_gets_nowhere_waits(void **state)
 	assert_int_equal(with(f.missing = 4, f.pending = true,
 			      f.stuck = APF_MAX_STUCK - 1), APF_REENTER);
 	assert_int_equal(with(f.missing = 4, f.pending = true,
-			      f.stuck = APF_MAX_STUCK), APF_SYNC);
-	assert_int_equal(with(f.enabled = false, f.stuck = APF_MAX_STUCK), APF_SYNC);
+			      f.stuck = APF_MAX_STUCK), APF_STUCK);
+	assert_int_equal(with(f.enabled = false, f.stuck = APF_MAX_STUCK), APF_STUCK);
 }
 
 static void a_token_whose_bit_is_not_taken_halts(void **state)
@@ -92,7 +92,7 @@ static void a_token_whose_bit_is_not_taken_halts(void **state)
 static void a_block_that_cannot_be_read_waits(void **state)
 {
 	(void)state;
-	assert_int_equal(with(f.unreadable = true), APF_SYNC);
+	assert_int_equal(with(f.unreadable = true), APF_UNREADABLE);
 }
 
 static void a_ready_ppi_pending_does_not_stop_an_announcement(void **state)

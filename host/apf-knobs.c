@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults: the knobs, in debugfs, below kvm/apf/. All of them
+ * are of the whole host, and 0 is off:
+ *
+ *   knobs/pend_only	1: no software IRQ entry, the PPI is only pended, with its
+ *			raised priority; 2: with the guest's
+ *   knobs/drop_ppi	n: the PPIs of the next n announcements are lost
+ *   knobs/late_ppi	n: the PPI of each announcement is pended, and only that,
+ *			at the vCPU's n-th fault after it
+ *   knobs/rival	n: INTID n is pended together with each announcement
+ *   knobs/fail_alloc	n: each n-th allocation fails
+ *   knobs/fail_block	n: each n-th access to a block fails
+ *   knobs/hold_done	n: a page that has come is told n ms later
+ *   knobs/hold_halt	n: a halt begins n ms after the fault
+ *
+ *   taken/		how often each of them did something
+ *   paths/		how often a path was gone, see enum apf_path
+ */
+
+#include <linux/atomic.h>
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/init.h>
+#include <linux/kvm_host.h>
+
+#include "apf.h"
+
+static const char * const apf_knob_names[APF_KNOBS] = {
+	[APF_KNOB_PEND_ONLY]	= "pend_only",
+	[APF_KNOB_DROP_PPI]	= "drop_ppi",
+	[APF_KNOB_LATE_PPI]	= "late_ppi",
+	[APF_KNOB_RIVAL]	= "rival",
+	[APF_KNOB_FAIL_ALLOC]	= "fail_alloc",
+	[APF_KNOB_FAIL_BLOCK]	= "fail_block",
+	[APF_KNOB_HOLD_DONE]	= "hold_done",
+	[APF_KNOB_HOLD_HALT]	= "hold_halt",
+};
+
+static const char * const apf_path_names[APF_PATHS] = {
+	[APF_PATH_REENTERED]	= "reentered",
+	[APF_PATH_STUCK]	= "stuck",
+	[APF_PATH_UNREADABLE]	= "unreadable",
+	[APF_PATH_UNTOLD]	= "untold",
+	[APF_PATH_RETRIED]	= "retried",
+	[APF_PATH_NO_HALT]	= "no_halt",
+	[APF_PATH_STALE_DECLINED] = "stale_declined",
+};
+
+static atomic_t apf_knob_values[APF_KNOBS];
+static atomic_t apf_knob_calls[APF_KNOBS];
+static atomic_t apf_knob_taken[APF_KNOBS];
+static atomic_t apf_paths[APF_PATHS];
+
+void apf_path(enum apf_path path)
+{
+	atomic_inc(&apf_paths[path]);
+}
+
+/* The value, of a knob that does something now. */
+unsigned int apf_knob(enum apf_knob knob)
+{
+	unsigned int value = atomic_read(&apf_knob_values[knob]);
+
+	if (value)
+		atomic_inc(&apf_knob_taken[knob]);
+
+	return value;
+}
+
+/* Is this call the n-th, for a knob that is n? */
+bool apf_knob_every(enum apf_knob knob)
+{
+	unsigned int n = atomic_read(&apf_knob_values[knob]);
+
+	if (!n || atomic_inc_return(&apf_knob_calls[knob]) % n)
+		return false;
+
+	atomic_inc(&apf_knob_taken[knob]);
+
+	return true;
+}
+
+void apf_knob_hold(enum apf_knob knob)
+{
+	unsigned int ms = apf_knob(knob);
+
+	if (ms)
+		msleep(ms);
+}
+
+/* For an announcement about to be pended. */
+void apf_knob_rival(struct kvm_vcpu *vcpu)
+{
+	unsigned int intid = apf_knob(APF_KNOB_RIVAL);
+
+	if (intid)
+		kvm_vgic_inject_irq(vcpu->kvm, vcpu, intid, true, NULL);
+}
+
+/* Return: whether the PPI of this announcement is not to be pended now. */
+bool apf_knob_withhold(struct kvm_vcpu *vcpu)
+{
+	if (atomic_dec_if_positive(&apf_knob_values[APF_KNOB_DROP_PPI]) >= 0) {
+		atomic_inc(&apf_knob_taken[APF_KNOB_DROP_PPI]);
+		return true;
+	}
+
+	vcpu->arch.apf->knobs.late = apf_knob(APF_KNOB_LATE_PPI);
+
+	return vcpu->arch.apf->knobs.late;
+}
+
+/*
+ * At a fault. Return: whether a PPI is still withheld, which the vGIC would call
+ * pending on hardware that has not come to take it.
+ */
+bool apf_knob_late(struct kvm_vcpu *vcpu)
+{
+	struct apf_knob_state *state = &vcpu->arch.apf->knobs;
+
+	if (!state->late)
+		return false;
+
+	state->late--;
+	if (!state->late)
+		vgic_apf_pend(vcpu);
+
+	return true;
+}
+
+static void __init apf_knob_folder(struct dentry *parent, const char *folder,
+				   umode_t mode, const char * const *names,
+				   atomic_t *values, unsigned int n)
+{
+	struct dentry *dir = debugfs_create_dir(folder, parent);
+
+	while (n--)
+		debugfs_create_atomic_t(names[n], mode, dir, &values[n]);
+}
+
+/* After KVM has made its folder, where there is KVM. */
+static int __init apf_knobs_init(void)
+{
+	struct dentry *dir, *kvm = debugfs_lookup("kvm", NULL);
+
+	if (!kvm)
+		return 0;
+
+	dir = debugfs_create_dir("apf", kvm);
+	dput(kvm);
+	apf_knob_folder(dir, "knobs", 0600, apf_knob_names, apf_knob_values, APF_KNOBS);
+	apf_knob_folder(dir, "taken", 0400, apf_knob_names, apf_knob_taken, APF_KNOBS);
+	apf_knob_folder(dir, "paths", 0400, apf_path_names, apf_paths, APF_PATHS);
+
+	return 0;
+}
+late_initcall(apf_knobs_init);

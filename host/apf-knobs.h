@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asynchronous page faults: knobs that force what hardware or bad luck would do
+ * rarely, for the tests in the lab; apf-knobs.c lists them. Without
+ * CONFIG_KVM_ARM_APF_KNOBS all of it is nothing.
+ */
+#ifndef __APF_KNOBS_H__
+#define __APF_KNOBS_H__
+
+#include <linux/types.h>
+
+struct kvm_vcpu;
+
+enum apf_knob {
+	APF_KNOB_PEND_ONLY,
+	APF_KNOB_DROP_PPI,
+	APF_KNOB_LATE_PPI,
+	APF_KNOB_RIVAL,
+	APF_KNOB_FAIL_ALLOC,
+	APF_KNOB_FAIL_BLOCK,
+	APF_KNOB_HOLD_DONE,
+	APF_KNOB_HOLD_HALT,
+	APF_KNOBS
+};
+
+/* Ways that are rarely gone: counted, so that a test knows it was there. */
+enum apf_path {
+	APF_PATH_REENTERED,	/* told, and back before it took the PPI */
+	APF_PATH_STUCK,		/* waited, since an interrupt cannot be taken */
+	APF_PATH_UNREADABLE,	/* waited, since the block cannot be read */
+	APF_PATH_UNTOLD,	/* waited, since the block cannot be written */
+	APF_PATH_RETRIED,	/* ready bits that could not be written at first */
+	APF_PATH_NO_HALT,	/* the page came between fault and halt */
+	APF_PATH_STALE_DECLINED,	/* a declined word of the token's last use */
+	APF_PATHS
+};
+
+#ifdef CONFIG_KVM_ARM_APF_KNOBS
+
+/* Per vCPU. @late: faults until the PPI of an announcement is pended */
+struct apf_knob_state {
+	unsigned int	late;
+};
+
+unsigned int apf_knob(enum apf_knob knob);
+bool apf_knob_every(enum apf_knob knob);
+void apf_knob_hold(enum apf_knob knob);
+void apf_knob_rival(struct kvm_vcpu *vcpu);
+bool apf_knob_withhold(struct kvm_vcpu *vcpu);
+bool apf_knob_late(struct kvm_vcpu *vcpu);
+void apf_path(enum apf_path path);
+
+#else
+
+struct apf_knob_state {};
+
+static inline unsigned int apf_knob(enum apf_knob knob)
+{
+	return 0;
+}
+
+static inline bool apf_knob_every(enum apf_knob knob)
+{
+	return false;
+}
+
+static inline void apf_knob_hold(enum apf_knob knob)
+{
+}
+
+static inline void apf_knob_rival(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline bool apf_knob_withhold(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline bool apf_knob_late(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline void apf_path(enum apf_path path)
+{
+}
+
+#endif /* CONFIG_KVM_ARM_APF_KNOBS */
+
+#endif /* __APF_KNOBS_H__ */
