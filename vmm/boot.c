@@ -8,7 +8,7 @@
 #include "vm.h"
 
 static void describe_chosen(struct devtree *tree, const struct image *image,
-			    const struct options *opt)
+			    const struct options *opt, unsigned int boot)
 {
 	uint64_t initrd_end = image->initrd + image->initrd_size;
 	uint64_t random[8];
@@ -21,7 +21,7 @@ static void describe_chosen(struct devtree *tree, const struct image *image,
 	for (i = 0; i < ARRAY_SIZE(random); i++)
 		random[i] = apf_word(opt->seed, ~(uint64_t)i);
 	devtree_begin(tree, "chosen");
-	devtree_string(tree, "bootargs", opt->append);
+	devtree_string(tree, "bootargs", opt->append[boot]);
 	devtree_u64s(tree, "kaslr-seed", &random[7], 1);
 	devtree_bytes(tree, "rng-seed", random, 7 * sizeof(random[0]));
 	if (image->initrd_size) {
@@ -116,7 +116,7 @@ static int describe(struct vm *vm, const struct image *image,
 	if (vm->gic.present)
 		devtree_cell(&tree, "interrupt-parent", DEVTREE_GIC);
 	devtree_string(&tree, "compatible", "linux,dummy-virt");
-	describe_chosen(&tree, image, opt);
+	describe_chosen(&tree, image, opt, vm->boot);
 	describe_memory(&tree, &vm->memory);
 	describe_cpus(&tree, vm->cpus);
 	describe_psci(&tree);

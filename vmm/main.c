@@ -133,13 +133,10 @@ static void machine_destroy(struct machine *m)
 	vm_destroy(&m->vm);
 }
 
-static int machine_start(struct machine *m)
+static int start_vcpus(struct machine *m)
 {
 	unsigned int i;
 
-	vcpu_catch_signals();
-	if (uffd_start(&m->uffd))
-		return -1;
 	for (i = 0; i < m->vm.cpus; i++) {
 		if (vcpu_start(&m->vm.vcpu[i]))
 			return -1;
@@ -147,27 +144,81 @@ static int machine_start(struct machine *m)
 	return 0;
 }
 
-/* The order matters: see vcpu_kick() and uffd_stop(). */
-static void machine_stop(struct machine *m)
+static void kick_vcpus(struct machine *m)
 {
 	unsigned int i;
 
 	for (i = 0; i < m->vm.cpus; i++)
 		vcpu_kick(&m->vm.vcpu[i]);
-	uffd_stop(&m->uffd);
+}
+
+static void join_vcpus(struct machine *m)
+{
+	unsigned int i;
+
 	for (i = 0; i < m->vm.cpus; i++)
 		vcpu_join(&m->vm.vcpu[i]);
+}
+
+static int machine_start(struct machine *m)
+{
+	vcpu_catch_signals();
+	return uffd_start(&m->uffd) ? -1 : start_vcpus(m);
+}
+
+/* The order matters: see vcpu_kick() and uffd_stop(). */
+static void machine_stop(struct machine *m)
+{
+	kick_vcpus(m);
+	uffd_stop(&m->uffd);
+	join_vcpus(m);
 	result_end(&m->result);
 }
 
-static int open_signals(void)
+/*
+ * After a reset the guest boots again, if it has a command line for that. KVM's
+ * VM stays, and so do the cold pages, those under way too: a vCPU that waits for
+ * one in KVM_RUN is waited for. Return: whether the guest runs again.
+ */
+static bool machine_reboot(struct machine *m, const struct options *opt)
+{
+	if (vm_status(&m->vm) != STATUS_RESET || m->vm.boot + 1 == opt->boots)
+		return false;
+	kick_vcpus(m);
+	join_vcpus(m);
+	if (!vm_reset(&m->vm) && !load(m, opt) && !start_vcpus(m))
+		return true;
+	vm_end(&m->vm, STATUS_ERROR);
+	return false;
+}
+
+/* Those that machine_wait() takes. */
+static sigset_t our_signals(void)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+static int open_signals(void)
+{
+	sigset_t set = our_signals();
+
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* SIGHUP is the machine's reset button. */
+static enum status status_of_signal(int signals)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) == sizeof(info) && info.ssi_signo == SIGHUP)
+		return STATUS_RESET;
+	return STATUS_STOPPED;
 }
 
 /* Until the guest ends, or a signal comes, or the time is over. */
@@ -183,6 +234,8 @@ static void machine_wait(struct machine *m, int signals, uint64_t stop_after_ms)
 		say_errno("poll");
 		vm_end(&m->vm, STATUS_ERROR);
 	}
+	if (poll_fds[1].revents)
+		vm_end(&m->vm, status_of_signal(signals));
 	vm_end(&m->vm, STATUS_STOPPED);
 }
 
@@ -198,7 +251,9 @@ static int machine_run(struct machine *m, const struct options *opt)
 	if (machine_start(m))
 		vm_end(&m->vm, STATUS_ERROR);
 	else
-		machine_wait(m, signals, opt->stop_after_ms);
+		do {
+			machine_wait(m, signals, opt->stop_after_ms);
+		} while (machine_reboot(m, opt));
 	machine_stop(m);
 	close(signals);
 	uffd_read_counts(&m->uffd, &waiting);
@@ -210,17 +265,14 @@ static int machine_run(struct machine *m, const struct options *opt)
 }
 
 /*
- * SIGTERM and SIGINT are for machine_wait(), SIGNAL_KICK for the threads that
- * let it in; all threads inherit this mask. A closed pipe is an error of
+ * machine_wait() has its signals from a file, SIGNAL_KICK is for the threads
+ * that let it in; all threads inherit this mask. A closed pipe is an error of
  * write(), reported like any other.
  */
 static void block_signals(void)
 {
-	sigset_t set;
+	sigset_t set = our_signals();
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGNAL_KICK);
 	sigaddset(&set, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);

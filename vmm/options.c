@@ -19,7 +19,8 @@ static const char help[] =
 "\n"
 "  --kernel IMAGE      uncompressed arm64 kernel Image\n"
 "  --initrd FILE       initial RAM disk\n"
-"  --append STR        kernel command line (console=hvc0 panic=-1)\n"
+"  --append STR        kernel command line (console=hvc0 panic=-1). Given more than\n"
+"                      once: of each boot; a reset boots the guest with the next\n"
 "  --mem MIB           ordinary memory, an even number (256)\n"
 "  --cold MIB          cold memory, behind the ordinary memory (0)\n"
 "  --cold-file FILE    cold memory is FILE, mapped privately, as a snapshot is: no\n"
@@ -49,7 +50,7 @@ static const char help[] =
 "\n"
 "Exit status: 0 guest powered off, 1 error, 2 bad usage, 3 guest reset,\n"
 "4 the guest touched a page that cannot be had, 5 stopped by SIGTERM, SIGINT\n"
-"or --stop-after.\n";
+"or --stop-after. SIGHUP resets the guest.\n";
 
 /* An option is a number or, when @max is 0, a text. */
 static const struct rule {
@@ -60,7 +61,6 @@ static const struct rule {
 } rules[] = {
 	{ "kernel",     offsetof(struct options, kernel),        0, 0 },
 	{ "initrd",     offsetof(struct options, initrd),        0, 0 },
-	{ "append",     offsetof(struct options, append),        0, 0 },
 	{ "console",    offsetof(struct options, console),       0, 0 },
 	{ "result",     offsetof(struct options, result),        0, 0 },
 	{ "marks",      offsetof(struct options, marks),         0, 0 },
@@ -73,7 +73,8 @@ static const struct rule {
 };
 
 enum {
-	OPTION_POLICY = ARRAY_SIZE(rules),
+	OPTION_APPEND = ARRAY_SIZE(rules),
+	OPTION_POLICY,
 	OPTION_APF,
 	/* From here on, options without a value. */
 	OPTION_COLD_RO,
@@ -128,6 +129,14 @@ static int set_apf(struct options *opt, const char *text)
 	return say_error("--apf: '%s' is none of default, off, on", text);
 }
 
+static int keep_append(struct options *opt, const char *text)
+{
+	if (opt->boots == BOOTS_MAX)
+		return say_error("--append: given more than %d times", BOOTS_MAX);
+	opt->append[opt->boots++] = text;
+	return 0;
+}
+
 static int keep_policy(struct policy_texts *policies, const char *text)
 {
 	if (policies->count == POLICY_MAX)
@@ -179,6 +188,7 @@ static void fill_getopt_table(struct option *table)
 	}
 	for (i = 0; i < ARRAY_SIZE(rules); i++)
 		table[i].name = rules[i].name;
+	table[OPTION_APPEND].name = "append";
 	table[OPTION_POLICY].name = "policy";
 	table[OPTION_APF].name = "apf";
 	table[OPTION_COLD_RO].name = "cold-ro";
@@ -190,6 +200,8 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		char **argv)
 {
 	switch (option) {
+	case OPTION_APPEND:
+		return keep_append(opt, optarg);
 	case OPTION_POLICY:
 		return keep_policy(policies, optarg);
 	case OPTION_APF:
@@ -217,7 +229,6 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 	int option;
 
 	*opt = (struct options) {
-		.append = "console=hvc0 panic=-1",
 		.console = "-",
 		.mem_mib = 256,
 		.cpus = 1,
@@ -236,6 +247,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 		say_error("'%s': there are only options; see --help", argv[optind]);
 		return OPTIONS_WRONG;
 	}
+	if (!opt->boots)
+		opt->append[opt->boots++] = "console=hvc0 panic=-1";
 	if (check(opt) || parse_policies(opt, &policies))
 		return OPTIONS_WRONG;
 	return OPTIONS_RUN;

@@ -8,6 +8,7 @@
 #include "policy.h"
 
 #define CPUS_MAX	8
+#define BOOTS_MAX	8
 
 /* What apfvm's exit status says. The numbers are part of its interface. */
 enum status {
@@ -28,7 +29,8 @@ enum apf_mode {
 struct options {
 	const char *kernel;
 	const char *initrd;
-	const char *append;
+	const char *append[BOOTS_MAX];
+	unsigned int boots;
 	const char *console;
 	const char *result;
 	const char *marks;

@@ -70,6 +70,13 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index)
 	return 0;
 }
 
+int vcpu_reset(struct vcpu *vcpu)
+{
+	vcpu->run->immediate_exit = 0;
+	vcpu->bus_error = 0;
+	return init(vcpu);
+}
+
 void vcpu_destroy(struct vcpu *vcpu)
 {
 	munmap(vcpu->run, vcpu->vm->run_size);

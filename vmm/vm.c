@@ -109,6 +109,22 @@ void vm_destroy(struct vm *vm)
 	close(vm->kvm_fd);
 }
 
+int vm_reset(struct vm *vm)
+{
+	unsigned int i;
+	eventfd_t ends;
+
+	if (eventfd_read(vm->ended_fd, &ends))
+		return say_errno("eventfd");
+	vm->status = -1;
+	vm->boot++;
+	for (i = 0; i < vm->cpus; i++) {
+		if (vcpu_reset(&vm->vcpu[i]))
+			return -1;
+	}
+	return 0;
+}
+
 void vm_end(struct vm *vm, enum status status)
 {
 	int none = -1;

@@ -44,6 +44,7 @@ struct vm {
 	struct memory memory;
 	struct gic gic;
 	struct mmio_bus bus;
+	unsigned int boot;
 	unsigned int cpus;
 	struct vcpu vcpu[CPUS_MAX];
 	/* Why the VM ends: an enum status, or -1 as long as it does not. */
@@ -53,6 +54,8 @@ struct vm {
 
 int vm_create(struct vm *vm, const struct options *opt);
 void vm_destroy(struct vm *vm);
+/* The guest has ended by a reset, no vCPU's thread is left: ready for the next boot. */
+int vm_reset(struct vm *vm);
 
 /* From any thread: the VM is to end with @status. The first reason counts. */
 void vm_end(struct vm *vm, enum status status);
@@ -67,6 +70,8 @@ int vm_prepare_boot(struct vm *vm, const struct image *image,
 
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index);
 void vcpu_destroy(struct vcpu *vcpu);
+/* As created: without a thread, and at its reset state. */
+int vcpu_reset(struct vcpu *vcpu);
 int vcpu_set_apf(struct vcpu *vcpu, enum apf_mode mode);
 int vcpu_set_entry(struct vcpu *vcpu, uint64_t entry, uint64_t dtb);
 int vcpu_start(struct vcpu *vcpu);

@@ -75,7 +75,8 @@ static void launch(struct vm *vm, struct uffd *uffd, const struct options *opt)
 int main(int argc, char **argv)
 {
 	static struct options opt = {
-		.mem_mib = 256, .cold_mib = 8, .cpus = 1, .apf = APF_ON, .append = "",
+		.mem_mib = 256, .cold_mib = 8, .cpus = 1, .apf = APF_ON,
+		.append = { "" }, .boots = 1,
 	};
 	static struct uffd uffd;
 	static struct vm vm;
