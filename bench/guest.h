@@ -46,6 +46,12 @@ int step_wait(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
 
+/* next.c */
+int step_reboot(int argc, char **argv);
+int step_sysrq(int argc, char **argv);
+int step_kexec(int argc, char **argv);
+int step_watch(int argc, char **argv);
+
 /* trace.c */
 int step_trace(int argc, char **argv);
 

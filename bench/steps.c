@@ -89,6 +89,15 @@ static int step_online(int argc, char **argv)
 	return 0;
 }
 
+static int step_write(int argc, char **argv)
+{
+	if (argc != 3)
+		return channel_fail("write: say to which file, and what");
+	if (file_write(argv[1], argv[2]))
+		return channel_fail("write %s: %s", argv[1], strerror(errno));
+	return 0;
+}
+
 static int step_sleep(int argc, char **argv)
 {
 	if (argc != 2)
@@ -153,9 +162,14 @@ static const struct {
 	{ "apf", step_apf },
 	{ "irqs", step_irqs },
 	{ "online", step_online },
+	{ "write", step_write },
 	{ "sleep", step_sleep },
 	{ "kill-test", step_kill_test },
 	{ "ps-d", step_ps_d },
+	{ "reboot", step_reboot },
+	{ "sysrq", step_sysrq },
+	{ "kexec", step_kexec },
+	{ "watch", step_watch },
 };
 
 int step_do(int argc, char **argv)
