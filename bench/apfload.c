@@ -67,18 +67,20 @@ static void load_init(struct load *load)
 		if (cfg->log)
 			load->task[i].log = log_alloc(task_max_touches(cfg, i));
 	}
+	load->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	load->helpers = cfg->bystander + noise_init(load);
 	if (cfg->bystander && bystander_init(&load->bystander, load))
 		err(1, "--bystander");
 
 	sem_init(&load->arrived, 0, 0);
-	pthread_barrier_init(&load->start, NULL, cfg->tasks + cfg->bystander + 1);
+	pthread_barrier_init(&load->start, NULL, cfg->tasks + load->helpers + 1);
 	pthread_barrier_init(&load->page, NULL, cfg->tasks);
 	atomic_init(&load->running, cfg->tasks);
 	atomic_init(&load->stop_at, ULONG_MAX);
 	atomic_init(&load->t1, 0);
 }
 
-static void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *arg)
+void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	cpu_set_t set;
@@ -105,7 +107,6 @@ static void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *
 static void load_run(struct load *load)
 {
 	const struct load_config *cfg = &load->cfg;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned int i;
 
 	if (cfg->bystander)
@@ -113,9 +114,10 @@ static void load_run(struct load *load)
 			     bystander_main, &load->bystander);
 	for (i = 0; i < cfg->tasks; i++)
 		start_thread(&load->task[i].thread,
-			     cfg->pin_each ? (int)(i % cpus) : cfg->pin,
+			     cfg->pin_each ? (int)(i % load->cpus) : cfg->pin,
 			     task_main, &load->task[i]);
-	for (i = 0; i < cfg->tasks + cfg->bystander; i++)
+	noise_start(load);
+	for (i = 0; i < cfg->tasks + load->helpers; i++)
 		while (sem_wait(&load->arrived) && errno == EINTR)
 			;
 
@@ -126,6 +128,7 @@ static void load_run(struct load *load)
 		pthread_join(load->task[i].thread, NULL);
 	if (cfg->bystander)
 		pthread_join(load->bystander.thread, NULL);
+	noise_end(load);
 }
 
 static int load_status(const struct load *load)

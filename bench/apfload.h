@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "counter.h"
 
@@ -32,6 +33,8 @@ struct load_config {
 	u64 page_size;
 	u64 compute_us;
 	u64 fixed_ms;	/* 0: fixed work */
+	u64 timer_noise_us;	/* 0: none */
+	u64 ipi_noise_us;
 	unsigned int tasks;
 	int pin;		/* -1: wherever the scheduler likes */
 	bool pin_each;
@@ -72,11 +75,24 @@ struct bystander {
 	u64 worst;		/* ticks */
 };
 
+/* One per CPU, of each kind. */
+struct noise {
+	struct load *load;
+	pthread_t thread;
+	unsigned int cpu;
+	sem_t turn;
+	u64 count;
+};
+
 struct load {
 	struct load_config cfg;
+	unsigned int cpus;
 	unsigned char *base;
 	struct task *task;
 	struct bystander bystander;
+	struct noise *timers;		/* NULL: no --timer-noise */
+	struct noise *ring;		/* NULL: no --ipi-noise */
+	unsigned int helpers;		/* threads that are no tasks */
 	sem_t arrived;
 	pthread_barrier_t start;
 	pthread_barrier_t page;		/* --same-page only */
@@ -84,10 +100,14 @@ struct load {
 	atomic_ulong t1;		/* of the task that ended last so far */
 	atomic_uint running;
 	atomic_ulong stop_at;	/* --same-page: first page not touched */
+	atomic_bool last_round;	/* --ipi-noise */
 };
 
 /* options.c: exits with status 2 and a message if @argv is not right. */
 void options_parse(int argc, char **argv, struct load_config *cfg);
+
+/* apfload.c: on any CPU if @cpu is negative. */
+void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *arg);
 
 /* work.c */
 void *task_main(void *arg);
@@ -96,6 +116,13 @@ u64 task_max_touches(const struct load_config *cfg, unsigned int id);
 /* bystander.c */
 int bystander_init(struct bystander *b, struct load *load);
 void *bystander_main(void *arg);
+void first_in_line(const char *who);
+void sleep_to_next(struct timespec *next, long period_ns);
+
+/* noise.c */
+unsigned int noise_init(struct load *load);
+void noise_start(struct load *load);
+void noise_end(struct load *load);
 
 /* output.c */
 void output_summary(const struct load *load);

@@ -33,14 +33,28 @@ int bystander_init(struct bystander *b, struct load *load)
 	return 0;
 }
 
+/*
+ * Ahead of the tasks at once, or its gaps would tell how fair the guest's
+ * scheduler is, and not when the vCPU stood still. For the same reason without
+ * the default slack of 50 us.
+ */
+void first_in_line(const char *who)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		err(1, "%s: cannot have real-time priority (CAP_SYS_NICE)", who);
+	prctl(PR_SET_TIMERSLACK, 1UL);
+}
+
 /* Like a periodic timer: what was missed is not made up for. */
-static void sleep_to_next(struct timespec *next)
+void sleep_to_next(struct timespec *next, long period_ns)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	do {
-		next->tv_nsec += PERIOD_NS;
+		next->tv_nsec += period_ns;
 		if (next->tv_nsec >= SECOND_NS) {
 			next->tv_nsec -= SECOND_NS;
 			next->tv_sec++;
@@ -65,19 +79,11 @@ static void note_gap(struct bystander *b, u64 from, u64 to)
 void *bystander_main(void *arg)
 {
 	struct bystander *b = arg;
-	const struct sched_param first = { .sched_priority = 1 };
 	struct load *load = b->load;
 	u64 now, last;
 	struct timespec next;
 
-	/*
-	 * Ahead of the tasks at once, or its gaps would tell how fair the
-	 * guest's scheduler is, and not when the vCPU stood still. For the same
-	 * reason without the default slack of 50 us.
-	 */
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		err(1, "--bystander: cannot have real-time priority (CAP_SYS_NICE)");
-	prctl(PR_SET_TIMERSLACK, 1UL);
+	first_in_line("--bystander");
 	pthread_setname_np(pthread_self(), "bystander");
 	sem_post(&load->arrived);
 	pthread_barrier_wait(&load->start);
@@ -85,7 +91,7 @@ void *bystander_main(void *arg)
 	last = load->t0;
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	for (;;) {
-		sleep_to_next(&next);
+		sleep_to_next(&next, PERIOD_NS);
 		now = counter_read();
 		if (!atomic_load(&load->running))
 			break;

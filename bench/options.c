@@ -38,6 +38,9 @@ static const char usage[] =
 "                    load, read(2) into it instead of a store\n"
 "  --check full|first  compare the whole page (default), or its first word\n"
 "  --bystander       with a real-time thread that has a 1 ms timer\n"
+"  --timer-noise US  a timer on each CPU that expires every US microseconds\n"
+"  --ipi-noise US    every US microseconds a message that goes round all CPUs, with\n"
+"                    IPIs for a wakeup and for membarrier(2) on each\n"
 "  --pin CPU         all threads on one CPU\n"
 "  --pin-each        task i on CPU i modulo the number of CPUs, bystander on 0\n"
 "  --log FILE        times of every touch and wakeup, as JSON lines\n"
@@ -53,7 +56,7 @@ enum option_id {
 	OPT_MAP = 1, OPT_OFFSET, OPT_LENGTH, OPT_IPA, OPT_SEED, OPT_TASKS,
 	OPT_PAGES, OPT_SKIP, OPT_LAYOUT, OPT_COMPUTE, OPT_FIXED_TIME, OPT_SAME_PAGE,
 	OPT_WRITE, OPT_SYSCALL, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
-	OPT_LABEL, OPT_MARK, OPT_HELP,
+	OPT_LABEL, OPT_MARK, OPT_HELP, OPT_TIMER_NOISE, OPT_IPI_NOISE,
 };
 
 static const struct option options[] = {
@@ -73,6 +76,8 @@ static const struct option options[] = {
 	{ "syscall", no_argument, NULL, OPT_SYSCALL },
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "bystander", no_argument, NULL, OPT_BYSTANDER },
+	{ "timer-noise", required_argument, NULL, OPT_TIMER_NOISE },
+	{ "ipi-noise", required_argument, NULL, OPT_IPI_NOISE },
 	{ "pin", required_argument, NULL, OPT_PIN },
 	{ "pin-each", no_argument, NULL, OPT_PIN_EACH },
 	{ "log", required_argument, NULL, OPT_LOG },
@@ -179,6 +184,12 @@ static void set_amount(struct load_config *cfg, int id, const char *arg)
 	case OPT_FIXED_TIME:
 		cfg->fixed_ms = parse_number("fixed-time", arg, 1, 3600000);
 		break;
+	case OPT_TIMER_NOISE:
+		cfg->timer_noise_us = parse_number("timer-noise", arg, 10, 1000000);
+		break;
+	case OPT_IPI_NOISE:
+		cfg->ipi_noise_us = parse_number("ipi-noise", arg, 10, 1000000);
+		break;
 	case OPT_PIN:
 		cfg->pin = parse_number("pin", arg, 0, 1023);
 		break;
@@ -245,6 +256,8 @@ static void check_config(const struct load_config *cfg)
 		errx(2, "--pages: more than fit in --length, after --skip");
 	if (cfg->pin >= 0 && cfg->pin_each)
 		errx(2, "--pin and --pin-each exclude each other");
+	if (cfg->pin >= 0 && (cfg->timer_noise_us || cfg->ipi_noise_us))
+		errx(2, "--pin excludes --timer-noise and --ipi-noise, which are on all CPUs");
 	if (!cfg->same_page && cfg->pages < cfg->tasks)
 		errx(2, "--pages: fewer than --tasks, so that some task has none");
 }

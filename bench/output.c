@@ -65,6 +65,16 @@ static void print_bystander(const struct load *load, double wall_ms)
 	free(gap);
 }
 
+static u64 noise_count(const struct noise *n, unsigned int cpus)
+{
+	u64 count = 0;
+	unsigned int i;
+
+	for (i = 0; n && i < cpus; i++)
+		count += n[i].count;
+	return count;
+}
+
 void output_summary(const struct load *load)
 {
 	const struct load_config *cfg = &load->cfg;
@@ -84,6 +94,8 @@ void output_summary(const struct load *load)
 	printf("\"tasks\":%u,\"faults\":%llu,", cfg->tasks, touches);
 	printf("\"pages_verified\":%llu,\"pages_bad\":%llu,", verified, bad);
 	printf("\"work_done\":%llu,", work);
+	printf("\"timer_noise\":%llu,", noise_count(load->timers, load->cpus));
+	printf("\"ipi_noise\":%llu,", noise_count(load->ring, load->cpus));
 	print_bystander(load, wall_ms);
 	printf("}\n");
 }

@@ -58,22 +58,35 @@ static int add_counts(const char *line, u64 *count)
 	return cpu;
 }
 
-static int step_irqs(int argc, char **argv)
+/* Of all lines with @word, as "count of CPU 0,of CPU 1,...". */
+static int count_irqs(const char *word, char *out, size_t size)
 {
-	char line[512], out[256] = "";
+	FILE *f = fopen("/proc/interrupts", "re");
 	u64 count[8] = { 0 };
 	int i, n = 0, cpus = 0;
-	FILE *f = fopen("/proc/interrupts", "re");
+	char line[512];
 
-	if (argc != 1 || !f)
-		return channel_fail("%s: takes no argument, and needs /proc/interrupts", argv[0]);
+	if (!f)
+		return -1;
 	while (fgets(line, sizeof(line), f))
-		if (strstr(line, "kvm-apf"))
+		if (strstr(line, word))
 			cpus = add_counts(line, count);
 	fclose(f);
+	out[0] = '\0';
 	for (i = 0; i < cpus; i++)
-		n += snprintf(out + n, sizeof(out) - n, "%s%llu", i ? "," : "", count[i]);
-	channel_line("{\"irqs\":[%s]}", out);
+		n += snprintf(out + n, size - n, "%s%llu", i ? "," : "", count[i]);
+	return 0;
+}
+
+static int step_irqs(int argc, char **argv)
+{
+	char apf[256], timer[256], ipis[256];
+
+	if (argc != 1 || count_irqs("kvm-apf", apf, sizeof(apf)) ||
+	    count_irqs("arch_timer", timer, sizeof(timer)) ||
+	    count_irqs("IPI", ipis, sizeof(ipis)))
+		return channel_fail("%s: takes no argument, and needs /proc/interrupts", argv[0]);
+	channel_line("{\"irqs\":{\"apf\":[%s],\"timer\":[%s],\"ipi\":[%s]}}", apf, timer, ipis);
 	return 0;
 }
 
