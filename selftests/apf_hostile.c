@@ -22,7 +22,9 @@ enum {
 	HOST_CALM,	/* once no worker is at work; then all pages are held */
 };
 
-static u64 seed = 0x9e3779b97f4a7c15;
+u64 hostile_seed = 1;
+
+static u64 seed;
 static bool enough, tame;
 static unsigned int not_ended;
 
@@ -213,6 +215,8 @@ static void lap(void)
 
 void guest_hostile(void)
 {
+	/* An odd factor: none but 0 becomes 0, from which nothing else would come. */
+	seed = hostile_seed * 0x9e3779b97f4a7c15;
 	guest_set_up();
 	while (!READ_ONCE(enough)) {
 		lap();
@@ -276,6 +280,7 @@ void run_hostile(const struct apf_case *c, u64 faults)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	faults_wanted = faults;
 	apf_vm_create(&v, c);
+	sync_global_to_guest(v.vm, hostile_seed);
 	set_policy(&v, PAGE_SERVE);
 	apf_vm_run(&v);
 	printf("# %s: pages %lu", c->name, pages_served(&v.pages));

@@ -308,10 +308,11 @@ static bool kvm_has_apf(void)
 static void help(const char *name)
 {
 	puts("");
-	printf("usage: %s [-h] [-t case] [-n faults]\n", name);
+	printf("usage: %s [-h] [-t case] [-n faults] [-s seed]\n", name);
 	puts("");
 	puts(" -t: run this case only");
 	printf(" -n: page faults of the hostile guest (default: %d)\n", DEFAULT_FAULTS);
+	printf(" -s: what it does, a number (default: %lu)\n", hostile_seed);
 	puts("");
 }
 
@@ -321,13 +322,16 @@ int main(int argc, char *argv[])
 	const char *only = NULL;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "ht:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "ht:n:s:")) != -1) {
 		switch (opt) {
 		case 't':
 			only = optarg;
 			break;
 		case 'n':
 			faults = atoi_positive("Faults", optarg);
+			break;
+		case 's':
+			hostile_seed = atoi_positive("Seed", optarg);
 			break;
 		case 'h':
 		default:

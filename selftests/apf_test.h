@@ -263,6 +263,7 @@ void host_vcpu_reset(struct apf_vm *v, u64 number);
 void run_one_reg(const struct apf_case *c, u64 faults);
 
 /* apf_hostile.c */
+extern u64 hostile_seed;
 void run_hostile(const struct apf_case *c, u64 faults);
 void guest_hostile(void);
 void host_hostile(struct apf_vm *v, u64 number);

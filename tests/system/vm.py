@@ -54,6 +54,7 @@ class Vm:
     policy: tuple = ("all:delay=2",)
     args: tuple = ()
     append: str = ""
+    host_append: str = ""
     image: str = ""
     script: str = "vmm"
     mode: str = "icount"
@@ -113,7 +114,7 @@ class Outcome:
 def run(name, vm):
     assert vm.mode == "icount" or harness.CURRENT.alone, "real time: to be declared alone=True"
     result = boot.run(vm.scenario(), OUT / name, mode=vm.mode, timeout=vm.timeout, smp=vm.smp,
-                      files=vm.files)
+                      append=vm.host_append, files=vm.files)
     assert not result.lab_error, result.lab_error
     log = result.out / "scenario.log"
     assert result.status == 0, f"scenario: status {result.status}\n{log.read_text()}"
