@@ -183,12 +183,15 @@ def wait(command, folder, timeout):
 
 
 def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="",
-        image=kernel.BASE_FLAVOUR, files=None):
-    """Run a scenario (text of a sh script) in a fresh host; everything lands in out."""
+        image=kernel.BASE_FLAVOUR, files=None, qemu=()):
+    """Run a scenario (text of a sh script) in a fresh host; everything lands in out.
+
+    qemu: more of its options.
+    """
     folder = Path(out).resolve()
     with owned(folder):
         prepare(folder, scenario, files)
-        command = qemu_command(folder, mode, smp, mem, append, image, False)
+        command = qemu_command(folder, mode, smp, mem, append, image, False) + list(qemu)
         (folder / "scenario").write_text(scenario)
         (folder / "qemu.cmd").write_text(shlex.join(command) + "\n")
         start = time.monotonic()
