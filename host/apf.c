@@ -387,6 +387,10 @@ void kvm_apf_handle_request(struct kvm_vcpu *vcpu)
 	if (!vcpu->arch.apf)
 		return;
 
+	/* A CPU that is off wants nothing written: its block may be anything now. */
+	if (kvm_arm_vcpu_stopped(vcpu))
+		apf_disable(vcpu->arch.apf);
+
 	apf_halt(vcpu);
 	apf_complete(vcpu);
 }
