@@ -77,5 +77,6 @@ bool vgic_apf_pending(struct kvm_vcpu *vcpu);
 void vgic_apf_pend(struct kvm_vcpu *vcpu);
 void vgic_apf_raise(struct kvm_vcpu *vcpu);
 u8 vgic_apf_priority(const struct vgic_irq *irq);
+bool vgic_apf_keep_back(const struct vgic_irq *irq);
 
 #endif /* __ARM64_KVM_APF_H__ */

@@ -202,3 +202,13 @@ u8 vgic_apf_priority(const struct vgic_irq *irq)
 
 	return apf->raised ? apf->lr_priority : irq->priority;
 }
+
+/*
+ * Is an active PPI that is pending again, for pages that are ready, to be kept
+ * back until the guest's EOI? With the raised priority it might get past a PMR
+ * that masks the guest's own. Called with the interrupt's irq_lock held.
+ */
+bool vgic_apf_keep_back(const struct vgic_irq *irq)
+{
+	return vgic_apf_priority(irq) != irq->priority;
+}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""docs/hazards.md: each hazard names tests, and they exist."""
+
+import re
+
+from harness import REPO, test
+
+PAGE = REPO / "docs" / "hazards.md"
+# Where a test's name is written: pattern of the files, and of the name in them.
+DEFINITIONS = (
+    ("tests/**/*.py", r'@test\("(\w+)"'),
+    ("selftests/*.c", r'\.name = "(\w+)"'),
+    ("tests/unit/*.c", r"cmocka_unit_test\w*\((\w+)"),
+    ("models/run", r'\("(model[^"]*)"'),
+)
+ROW = re.compile(r"^\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]*)\|$", re.M)
+
+
+def defined():
+    return {name for pattern, name_is in DEFINITIONS for path in REPO.glob(pattern)
+            for name in re.findall(name_is, path.read_text())}
+
+
+def rows():
+    """Hazard, tests, what they assert, what stands in where the lab cannot show it."""
+    found = [[cell.strip() for cell in row] for row in ROW.findall(PAGE.read_text())]
+    return [row for row in found if row[0] != "hazard" and not set(row[0]) <= set("-: ")]
+
+
+@test("hazards_name_tests_that_exist")
+def hazards_name_tests_that_exist():
+    known = defined()
+    assert len(rows()) >= 30, f"only {len(rows())} hazards in {PAGE}"
+    wrong = []
+    for hazard, tests, asserts, _ in rows():
+        names = re.findall(r"`([^`]+)`", tests)
+        if not names or not asserts:
+            wrong.append(f"{hazard}: no test, or nothing that it asserts")
+        wrong += [f"{hazard}: there is no test {name}" for name in names if name not in known]
+    assert not wrong, "\n".join(wrong)
