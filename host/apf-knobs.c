@@ -130,29 +130,55 @@ bool apf_knob_late(struct kvm_vcpu *vcpu)
 	return true;
 }
 
-static void __init apf_knob_folder(struct dentry *parent, const char *folder,
-				   umode_t mode, const char * const *names,
-				   atomic_t *values, unsigned int n)
+static int apf_knob_get(void *which, u64 *value)
+{
+	*value = atomic_read(&apf_knob_values[(unsigned long)which]);
+
+	return 0;
+}
+
+/* Counts from here: the n-th after this. */
+static int apf_knob_set(void *which, u64 value)
+{
+	if (value > INT_MAX)
+		return -EINVAL;
+
+	atomic_set(&apf_knob_calls[(unsigned long)which], 0);
+	atomic_set(&apf_knob_values[(unsigned long)which], value);
+
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(apf_knob_fops, apf_knob_get, apf_knob_set, "%llu\n");
+
+static void __init apf_counter_folder(struct dentry *parent, const char *folder,
+				      const char * const *names,
+				      atomic_t *values, unsigned int n)
 {
 	struct dentry *dir = debugfs_create_dir(folder, parent);
 
 	while (n--)
-		debugfs_create_atomic_t(names[n], mode, dir, &values[n]);
+		debugfs_create_atomic_t(names[n], 0400, dir, &values[n]);
 }
 
 /* After KVM has made its folder, where there is KVM. */
 static int __init apf_knobs_init(void)
 {
-	struct dentry *dir, *kvm = debugfs_lookup("kvm", NULL);
+	struct dentry *kvm = debugfs_lookup("kvm", NULL);
+	struct dentry *dir, *knobs;
+	unsigned long n;
 
 	if (!kvm)
 		return 0;
 
 	dir = debugfs_create_dir("apf", kvm);
 	dput(kvm);
-	apf_knob_folder(dir, "knobs", 0600, apf_knob_names, apf_knob_values, APF_KNOBS);
-	apf_knob_folder(dir, "taken", 0400, apf_knob_names, apf_knob_taken, APF_KNOBS);
-	apf_knob_folder(dir, "paths", 0400, apf_path_names, apf_paths, APF_PATHS);
+	knobs = debugfs_create_dir("knobs", dir);
+	for (n = 0; n < APF_KNOBS; n++)
+		debugfs_create_file_unsafe(apf_knob_names[n], 0600, knobs, (void *)n,
+					   &apf_knob_fops);
+	apf_counter_folder(dir, "taken", apf_knob_names, apf_knob_taken, APF_KNOBS);
+	apf_counter_folder(dir, "paths", apf_path_names, apf_paths, APF_PATHS);
 
 	return 0;
 }
