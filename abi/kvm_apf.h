@@ -96,4 +96,40 @@ struct kvm_apf_block {
  */
 #define KVM_REG_ARM_VENDOR_HYP_BIT_APF	16
 
+/*
+ * Registers for the VMM, 64 bits each, for KVM_GET_ONE_REG and KVM_SET_ONE_REG.
+ * They are in KVM_GET_REG_LIST wherever this kernel could offer APF, whatever
+ * the bitmap says: not where it runs protected VMs, not with nested
+ * virtualisation; there they do not exist, -ENOENT. To save a VM, get them with
+ * all the others; to restore it, set them, in any order with respect to the
+ * others, to the vGIC and to the memory, any number of times.
+ *
+ * KVM_REG_ARM_APF_INTID, of the whole VM: the PPI of both messages, an INTID
+ * from 16 to 31; 16 at first. The VMM has it to itself: it describes it to the
+ * guest as no other device's, and KVM ignores what KVM_IRQ_LINE says of it.
+ * -EINVAL: not a PPI, or that of a timer, or owned by another device of KVM,
+ * such as the PMU. -EBUSY: a vCPU has run, and the value differs. If another
+ * device takes the PPI after this was set, vCPUs only halt, and the kernel's log
+ * says so.
+ *
+ * KVM_REG_ARM_APF_ENABLE, per vCPU: the ENABLE word, see there; 0 after
+ * KVM_ARM_VCPU_INIT. Get: the word in force, or what was set and did not take
+ * effect yet. Set, while the vCPU is not in KVM_RUN: takes effect when it next is.
+ * -EINVAL: a reserved bit, or not 0 though it does not enable; nothing changes.
+ *
+ * Setting it wakes all, also if the word is the one in force: of faults that
+ * were announced before, the host knows nothing any more, and instead it sets
+ * every bit of @ready, with the PPI. A task whose page is not there yet faults
+ * again and is announced again. The host leaves @missing as it is: who handles the
+ * PPI claims it first and takes @ready after. Setting 0 writes to no memory, so
+ * nobody is woken: it is for a vCPU that never was enabled, or is to be.
+ *
+ * Whether the address is that of memory shows when the block is first used. As
+ * long as it is not, faults wait as without APF, and what is to be written there
+ * is written when it can be. In a VM that does not offer APF the word is kept,
+ * and means nothing.
+ */
+#define KVM_REG_ARM_APF_ENABLE		KVM_REG_ARM_FW_REG(80)
+#define KVM_REG_ARM_APF_INTID		KVM_REG_ARM_FW_REG(81)
+
 #endif /* _UAPI_ASM_KVM_APF_H */

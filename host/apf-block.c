@@ -113,18 +113,25 @@ static long apf_enable_at(struct kvm_vcpu *vcpu, u64 word)
 	return SMCCC_RET_SUCCESS;
 }
 
+/* Of the guest or of the VMM; whether there is memory is another question. */
+bool apf_word_valid(u64 word)
+{
+	if (word & ~(KVM_APF_ENABLE_ADDR | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON))
+		return false;
+
+	return !word || (word & KVM_APF_ENABLE_ON);
+}
+
 static long apf_enable(struct kvm_vcpu *vcpu, u64 word)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
-	if (word & ~(KVM_APF_ENABLE_ADDR | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON))
+	if (!apf_word_valid(word))
 		return SMCCC_RET_INVALID_PARAMETER;
 	if (word == apf->enable)
 		return SMCCC_RET_SUCCESS;
-	if (word & KVM_APF_ENABLE_ON)
-		return apf_enable_at(vcpu, word);
 	if (word)
-		return SMCCC_RET_INVALID_PARAMETER;
+		return apf_enable_at(vcpu, word);
 
 	apf_disable(apf);
 

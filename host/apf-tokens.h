@@ -137,4 +137,14 @@ static inline void apf_tokens_forget(struct apf_tokens *t)
 	t->posted = 0;
 }
 
+/*
+ * The guest's memory and the state of its vCPU are from another time: nobody
+ * knows who waits for which token, so that all are owed.
+ */
+static inline void apf_tokens_wake_all(struct apf_tokens *t)
+{
+	apf_tokens_forget(t);
+	t->owed = ~0UL;
+}
+
 #endif /* __APF_TOKENS_H__ */

@@ -75,17 +75,21 @@ static bool apf_asked_for(struct kvm *kvm)
 }
 
 /*
- * Without an in-kernel GIC there is nothing that could end a halt; the memory
- * of protected VMs is not the host's to fetch; and with nested virtualisation
- * EL1 and EL0 are not what the fault's PSTATE says.
+ * The memory of protected VMs is not the host's to fetch; and with nested
+ * virtualisation EL1 and EL0 are not what the fault's PSTATE says.
  */
+bool kvm_apf_supported(struct kvm_vcpu *vcpu)
+{
+	return !vcpu_has_nv(vcpu) && !is_protected_kvm_enabled();
+}
+
+/* Without an in-kernel GIC there is nothing that could end a halt. */
 static bool apf_possible(struct kvm_vcpu *vcpu)
 {
 	struct kvm *kvm = vcpu->kvm;
 
 	return (kvm->arch.apf.halt || apf_asked_for(kvm)) &&
-	       irqchip_in_kernel(kvm) && !vcpu_has_nv(vcpu) &&
-	       !is_protected_kvm_enabled();
+	       irqchip_in_kernel(kvm) && kvm_apf_supported(vcpu);
 }
 
 /* vCPUs may come here at the same time: the first one's pool it is. */
@@ -103,6 +107,28 @@ static int apf_pool_init(struct kvm *kvm)
 		apf_pool_put(pool);
 
 	return 0;
+}
+
+/*
+ * From here on the INTID is final. Return: false if it is another device's, which
+ * was given it after the VMM chose it for APF: timers and PMU take theirs before
+ * us. The VM runs all the same, and its vCPUs halt.
+ */
+static bool apf_take_ppi(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+
+	mutex_lock(&kvm->arch.config_lock);
+	kvm->arch.apf.fixed = true;
+	mutex_unlock(&kvm->arch.config_lock);
+
+	if (!vgic_apf_init(vcpu))
+		return true;
+
+	pr_warn_ratelimited("kvm [%i]: vCPU %d: INTID %u is not free, no faults are announced\n",
+			    task_pid_nr(current), vcpu->vcpu_id, kvm->arch.apf.intid);
+
+	return false;
 }
 
 /**
@@ -127,8 +153,7 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 
 	apf->halt_token = APF_NO_TOKEN;
 	apf->last_token = APF_NO_TOKEN;
-	/* A PPI that another device of the VM owns: halts only. */
-	apf->announces = apf_asked_for(vcpu->kvm) && !vgic_apf_init(vcpu);
+	apf->announces = apf_asked_for(vcpu->kvm) && apf_take_ppi(vcpu);
 
 	/* Pairs with those who look from other threads. */
 	smp_store_release(&vcpu->arch.apf, apf);
@@ -140,11 +165,14 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
  * What could not be written to the block is tried again each time the vCPU's
  * thread is scheduled in, which is after every signal and every halt, and when
  * the memslots have changed: those are why it failed. Not before each entry:
- * that could keep the vCPU out of the guest for good.
+ * that could keep the vCPU out of the guest for good. A register that the VMM has
+ * set is seen to here, too.
  */
 void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	if (vcpu->arch.apf && vcpu->arch.apf->retry)
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	if (apf && (apf->retry || (apf->announces && vcpu->arch.apf_reg.due)))
 		kvm_make_request(KVM_REQ_APF, vcpu);
 }
 
@@ -167,6 +195,7 @@ void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
+	vcpu->arch.apf_reg = (struct kvm_apf_reg) {};
 	if (!apf)
 		return;
 

@@ -390,6 +390,8 @@ void kvm_apf_handle_request(struct kvm_vcpu *vcpu)
 	/* A CPU that is off wants nothing written: its block may be anything now. */
 	if (kvm_arm_vcpu_stopped(vcpu))
 		apf_disable(vcpu->arch.apf);
+	else
+		apf_take_register(vcpu);
 
 	apf_halt(vcpu);
 	apf_complete(vcpu);

@@ -35,6 +35,7 @@ struct apf_work;
  * @raised:	an announcement is pending: in the list register, the PPI goes
  *		before all else
  * @lr_priority: its priority there
+ * @restored:	the vGIC's state may be the VMM's, and @lr_priority is not known
  * @knobs:	for tests, see apf-knobs.h
  *
  * All but @done belongs to the thread that holds vcpu->mutex. It is allocated
@@ -58,6 +59,7 @@ struct kvm_vcpu_apf {
 	bool			mapping;
 	bool			raised;
 	u8			lr_priority;
+	bool			restored;
 	struct apf_knob_state	knobs;
 };
 
@@ -91,5 +93,9 @@ int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc);
 int apf_block_clear_declined(struct kvm_vcpu *vcpu);
 int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens);
 void apf_disable(struct kvm_vcpu_apf *apf);
+bool apf_word_valid(u64 word);
+
+/* apf-regs.c */
+void apf_take_register(struct kvm_vcpu *vcpu);
 
 #endif /* __APF_H__ */

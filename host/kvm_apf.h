@@ -27,14 +27,26 @@ struct vgic_irq;
 /**
  * struct kvm_apf_vm - APF state of a VM
  * @pool:	the workers; NULL until the first vCPU runs with APF on
- * @intid:	PPI of both messages
+ * @intid:	PPI of both messages; changed, and @fixed set, under config_lock
+ * @fixed:	a vCPU is about to run: @intid does not change any more
  * @halt:	the halt level is on, whatever the VMM asked for: what the
  *		parameter kvm-arm.apf said when the VM was created
  */
 struct kvm_apf_vm {
 	struct kvm_apf_pool	*pool;
 	u32			intid;
+	bool			fixed;
 	bool			halt;
+};
+
+/**
+ * struct kvm_apf_reg - KVM_REG_ARM_APF_ENABLE as the VMM has set it
+ * @word:	the ENABLE word
+ * @due:	it did not take effect yet
+ */
+struct kvm_apf_reg {
+	u64	word;
+	bool	due;
 };
 
 /*
@@ -44,8 +56,15 @@ struct kvm_apf_vm {
  */
 #define KVM_PFN_APF_PENDING	(KVM_PFN_ERR_MASK + 0x40)
 
+/* apf-regs.c */
+int kvm_apf_num_regs(struct kvm_vcpu *vcpu);
+int kvm_apf_copy_reg_indices(struct kvm_vcpu *vcpu, u64 __user *uindices);
+int kvm_apf_get_reg(struct kvm_vcpu *vcpu, u64 id, u64 *val);
+int kvm_apf_set_reg(struct kvm_vcpu *vcpu, u64 id, u64 val);
+
 /* apf-vm.c */
 unsigned long kvm_apf_default_bmap(void);
+bool kvm_apf_supported(struct kvm_vcpu *vcpu);
 void kvm_apf_init_vm(struct kvm *kvm);
 void kvm_apf_destroy_vm(struct kvm *kvm);
 int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu);
@@ -70,6 +89,7 @@ int user_mem_abort(struct kvm_vcpu *vcpu, phys_addr_t fault_ipa,
 void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4]);
 
 /* vgic/vgic-apf.c */
+bool vgic_apf_taken(struct kvm_vcpu *vcpu, u32 intid);
 int vgic_apf_init(struct kvm_vcpu *vcpu);
 bool vgic_apf_deliverable(struct kvm_vcpu *vcpu);
 bool vgic_apf_any_pending(struct kvm_vcpu *vcpu);

@@ -4,6 +4,7 @@
  * own thread.
  */
 
+#include <linux/bitfield.h>
 #include <linux/kvm_host.h>
 
 #include <asm/kvm_hyp.h>
@@ -14,6 +15,22 @@
 static struct vgic_irq *vgic_apf_irq(struct kvm_vcpu *vcpu)
 {
 	return vgic_get_irq(vcpu->kvm, vcpu, vcpu->kvm->arch.apf.intid);
+}
+
+/* Does another device of KVM own the PPI? Timers and PMU say so late. */
+bool vgic_apf_taken(struct kvm_vcpu *vcpu, u32 intid)
+{
+	struct vgic_irq *irq;
+	void *owner;
+
+	if (!irqchip_in_kernel(vcpu->kvm) || !vgic_initialized(vcpu->kvm))
+		return false;
+
+	irq = vgic_get_irq(vcpu->kvm, vcpu, intid);
+	owner = READ_ONCE(irq->owner);
+	vgic_put_irq(vcpu->kvm, irq);
+
+	return owner && owner != vcpu;
 }
 
 /**
@@ -156,6 +173,33 @@ static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
 	return priority;
 }
 
+/*
+ * Of all active interrupts, the lowest priority: that of the one which became
+ * active first. 0xff: none is active, or their priorities have been dropped. Bit n
+ * of the active priorities is priority n, in units of the least step between
+ * priorities of preemption (IHI 0069, ICH_AP1R<n>_EL2).
+ */
+static u8 vgic_apf_lowest_active(struct kvm_vcpu *vcpu, bool group)
+{
+	struct vgic_v3_cpu_if *v3 = &vcpu->arch.vgic_cpu.vgic_v3;
+	u32 *apr = group ? v3->vgic_ap1r : v3->vgic_ap0r;
+	int n = ARRAY_SIZE(v3->vgic_ap1r), bits;
+
+	if (!static_branch_unlikely(&kvm_vgic_global_state.gicv3_cpuif)) {
+		apr = &vcpu->arch.vgic_cpu.vgic_v2.vgic_apr;
+		n = 1;
+		bits = VGIC_PRI_BITS;
+	} else {
+		bits = FIELD_GET(GENMASK(28, 26), kvm_vgic_global_state.ich_vtr_el2) + 1;
+	}
+
+	while (n--)
+		if (apr[n])
+			return (32 * n + __fls(apr[n])) << (8 - bits);
+
+	return 0xff;
+}
+
 /**
  * vgic_apf_raise - put a pending announcement before all else
  * @vcpu:	the vCPU, about to get its list registers; its ap_list_lock is held
@@ -167,6 +211,11 @@ static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
  * register: an EOI whose priority drop does not match it would not deactivate
  * the interrupt (IHI 0069, ICV_EOIR1_EL1). Where there is no rival, and in what
  * the guest reads from GICR_IPRIORITYR, the priority is the guest's.
+ *
+ * If the vCPU was restored while the PPI was active, its priority in the list
+ * register is to be found among the active ones. An announcement is made only
+ * while no interrupt is active, so its priority is the lowest of them. One that
+ * was not raised has the guest's, and that of no active interrupt is higher.
  */
 void vgic_apf_raise(struct kvm_vcpu *vcpu)
 {
@@ -186,6 +235,10 @@ void vgic_apf_raise(struct kvm_vcpu *vcpu)
 	apf->raised = irq->active || irq_is_pending(irq);
 	if (!irq->active)
 		apf->lr_priority = min(irq->priority, above);
+	else if (apf->restored)
+		apf->lr_priority = min(irq->priority,
+				       vgic_apf_lowest_active(vcpu, irq->group));
+	apf->restored = false;
 	raw_spin_unlock(&irq->irq_lock);
 }
 

@@ -176,6 +176,27 @@ static void after_disable_nothing_is_owed_for_pages_under_way(void **state)
 	assert_true(!t.owed && !t.posted && !t.announced);
 }
 
+static void after_wake_all_no_token_is_announced_before_its_bit_is_taken(void **state)
+{
+	struct apf_tokens t = {};
+	int busy = apf_tokens_alloc(&t, 1);
+	int n;
+
+	(void)state;
+	apf_tokens_announced(&t, busy);
+	apf_tokens_wake_all(&t);
+	assert_true(t.owed == ~0UL && !t.announced && !t.posted);
+	apf_tokens_posted(&t);
+	assert_int_equal(apf_tokens_find(&t, 1), busy);
+	n = apf_tokens_alloc(&t, 2);
+	assert_true(n >= 0 && n != busy);
+	assert_false(apf_tokens_may_announce(&t, busy));
+	assert_false(apf_tokens_may_announce(&t, n));
+	apf_tokens_seen(&t, 0);
+	assert_true(apf_tokens_may_announce(&t, busy));
+	assert_true(apf_tokens_may_announce(&t, n));
+}
+
 /*
  * A random walk against a plain model: per token, what the guest believes.
  * Whatever is announced gets exactly one ready bit, and no token is announced
@@ -247,6 +268,7 @@ int main(void)
 		cmocka_unit_test(each_of_many_failed_pages_is_remembered),
 		cmocka_unit_test(a_new_use_of_a_token_forgets_the_failed_page),
 		cmocka_unit_test(after_disable_nothing_is_owed_for_pages_under_way),
+		cmocka_unit_test(after_wake_all_no_token_is_announced_before_its_bit_is_taken),
 		cmocka_unit_test(random_walk_keeps_one_meaning_per_token),
 	};
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asynchronous page faults: the registers by which a VMM chooses the PPI, and
+ * saves and restores what the guest has enabled. <asm/kvm_apf.h> has the
+ * contract.
+ *
+ * ENABLE is set in any order with all else that makes up a VM. So it is only
+ * kept, under vcpu->mutex, and takes effect in the vCPU's own thread, before it
+ * goes into the guest: by then, memory and vGIC are what they are to be. In a CPU
+ * that is off it waits: to turn it on is to reset it.
+ */
+
+#include <linux/kvm_host.h>
+
+#include "apf.h"
+
+static const u64 apf_reg_ids[] = {
+	KVM_REG_ARM_APF_ENABLE,
+	KVM_REG_ARM_APF_INTID,
+};
+
+int kvm_apf_num_regs(struct kvm_vcpu *vcpu)
+{
+	return kvm_apf_supported(vcpu) ? ARRAY_SIZE(apf_reg_ids) : 0;
+}
+
+int kvm_apf_copy_reg_indices(struct kvm_vcpu *vcpu, u64 __user *uindices)
+{
+	int i;
+
+	for (i = 0; i < kvm_apf_num_regs(vcpu); i++)
+		if (put_user(apf_reg_ids[i], uindices++))
+			return -EFAULT;
+
+	return 0;
+}
+
+static bool apf_is_timer(struct kvm *kvm, u64 intid)
+{
+	int i;
+
+	for (i = 0; i < NR_KVM_TIMERS; i++)
+		if (kvm->arch.timer_data.ppi[i] == intid)
+			return true;
+
+	return false;
+}
+
+static int apf_set_intid(struct kvm_vcpu *vcpu, u64 intid)
+{
+	struct kvm *kvm = vcpu->kvm;
+	int ret = 0;
+
+	if (intid < VGIC_NR_SGIS || intid >= VGIC_NR_PRIVATE_IRQS)
+		return -EINVAL;
+
+	mutex_lock(&kvm->arch.config_lock);
+	if (intid == kvm->arch.apf.intid)
+		ret = 0;
+	else if (kvm->arch.apf.fixed || kvm_vm_has_ran_once(kvm))
+		ret = -EBUSY;
+	else if (apf_is_timer(kvm, intid) || vgic_apf_taken(vcpu, intid))
+		ret = -EINVAL;
+	else
+		WRITE_ONCE(kvm->arch.apf.intid, intid);
+	mutex_unlock(&kvm->arch.config_lock);
+
+	return ret;
+}
+
+static u64 apf_get_enable(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.apf_reg.due || !vcpu->arch.apf)
+		return vcpu->arch.apf_reg.word;
+
+	return vcpu->arch.apf->enable;
+}
+
+static int apf_set_enable(struct kvm_vcpu *vcpu, u64 word)
+{
+	if (!apf_word_valid(word))
+		return -EINVAL;
+
+	vcpu->arch.apf_reg.word = word;
+	vcpu->arch.apf_reg.due = true;
+
+	return 0;
+}
+
+int kvm_apf_get_reg(struct kvm_vcpu *vcpu, u64 id, u64 *val)
+{
+	if (!kvm_apf_supported(vcpu))
+		return -ENOENT;
+
+	if (id == KVM_REG_ARM_APF_ENABLE)
+		*val = apf_get_enable(vcpu);
+	else
+		*val = READ_ONCE(vcpu->kvm->arch.apf.intid);
+
+	return 0;
+}
+
+int kvm_apf_set_reg(struct kvm_vcpu *vcpu, u64 id, u64 val)
+{
+	if (!kvm_apf_supported(vcpu))
+		return -ENOENT;
+
+	return id == KVM_REG_ARM_APF_ENABLE ? apf_set_enable(vcpu, val) :
+					      apf_set_intid(vcpu, val);
+}
+
+/*
+ * Where the block is, without a look at what it holds: that is from the time
+ * when the vCPU was saved. If there is no memory, any use of it fails, until the
+ * memslots change: then it is looked for again.
+ */
+static void apf_find_block(struct kvm_vcpu *vcpu, u64 word)
+{
+	struct gfn_to_hva_cache *block = &vcpu->arch.apf->block;
+	gpa_t gpa = word & KVM_APF_ENABLE_ADDR;
+	int idx = srcu_read_lock(&vcpu->kvm->srcu);
+
+	kvm_gfn_to_hva_cache_init(vcpu->kvm, block, gpa, KVM_APF_BLOCK_SIZE);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+
+	/* Left unset where there is no memory. */
+	block->gpa = gpa;
+	block->len = KVM_APF_BLOCK_SIZE;
+}
+
+/**
+ * apf_take_register - let the ENABLE register take effect, if it was set
+ * @vcpu:	the vCPU, about to go into the guest
+ *
+ * The guest may have been restored with tasks that wait, or with @missing not
+ * claimed. All bits of @ready wake the first; the PPI that tells of them has the
+ * handler claim the second before it takes @ready, and so wakes its task too.
+ * It goes before all else, as an announcement does: it may be one.
+ */
+void apf_take_register(struct kvm_vcpu *vcpu)
+{
+	struct kvm_apf_reg *reg = &vcpu->arch.apf_reg;
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	if (likely(!reg->due) || !apf->announces)
+		return;
+
+	reg->due = false;
+	apf_disable(apf);
+	apf->halt_token = APF_NO_TOKEN;
+	apf->restored = true;
+	apf->raised = true;
+	if (!reg->word)
+		return;
+
+	apf_find_block(vcpu, reg->word);
+	apf->enable = reg->word;
+	apf_tokens_wake_all(&apf->tokens);
+}
