@@ -30,6 +30,7 @@ static const char help[] =
 "  --seed N            what the cold pages hold follows from it (1)\n"
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
 "  --apf MODE          asynchronous page faults: default, off or on (default)\n"
+"  --apf-intid N       the interrupt that tells of them, a PPI: 16 to 31 (16)\n"
 "  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
 "  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
 "  --result FILE       output of the guest's hvc1 (nowhere)\n"
@@ -68,6 +69,7 @@ static const struct rule {
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
 	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
+	{ "apf-intid",  offsetof(struct options, apf_intid),     16, 31 },
 	{ "seed",       offsetof(struct options, seed),          0, UINT64_MAX },
 	{ "stop-after", offsetof(struct options, stop_after_ms), 1, INT32_MAX },
 };

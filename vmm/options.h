@@ -38,6 +38,7 @@ struct options {
 	uint64_t mem_mib;
 	uint64_t cold_mib;
 	uint64_t cpus;
+	uint64_t apf_intid;
 	uint64_t seed;
 	uint64_t stop_after_ms;
 	enum apf_mode apf;

@@ -83,8 +83,16 @@ void vcpu_destroy(struct vcpu *vcpu)
 	close(vcpu->fd);
 }
 
+/* Of the whole VM, so that to name it for each vCPU is to name it again. */
+static int set_apf_intid(const struct vcpu *vcpu, uint64_t intid)
+{
+	if (intid && set_reg(vcpu, KVM_REG_ARM_APF_INTID, intid))
+		return say_errno("--apf-intid %" PRIu64 ": this host kernel refuses it", intid);
+	return 0;
+}
+
 /* A host kernel without APF lacks the bit, or even the register. */
-int vcpu_set_apf(struct vcpu *vcpu, enum apf_mode mode)
+static int set_apf_mode(const struct vcpu *vcpu, enum apf_mode mode)
 {
 	uint64_t bits;
 
@@ -100,6 +108,13 @@ int vcpu_set_apf(struct vcpu *vcpu, enum apf_mode mode)
 		return say_errno("--apf %s: this host kernel refuses it",
 				 mode == APF_ON ? "on" : "off");
 	return 0;
+}
+
+int vcpu_set_apf(const struct vcpu *vcpu, const struct options *opt)
+{
+	if (set_apf_mode(vcpu, opt->apf))
+		return -1;
+	return set_apf_intid(vcpu, opt->apf_intid);
 }
 
 /* KVM's reset state is what the boot protocol wants: EL1h, DAIF masked, MMU off. */

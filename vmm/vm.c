@@ -50,7 +50,7 @@ static int create_vcpus(struct vm *vm, const struct options *opt)
 		if (vcpu_create(vcpu, vm, vm->cpus))
 			return -1;
 		vm->cpus++;
-		if (vcpu_set_apf(vcpu, opt->apf))
+		if (vcpu_set_apf(vcpu, opt))
 			return -1;
 	}
 	return 0;

@@ -72,7 +72,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index);
 void vcpu_destroy(struct vcpu *vcpu);
 /* As created: without a thread, and at its reset state. */
 int vcpu_reset(struct vcpu *vcpu);
-int vcpu_set_apf(struct vcpu *vcpu, enum apf_mode mode);
+int vcpu_set_apf(const struct vcpu *vcpu, const struct options *opt);
 int vcpu_set_entry(struct vcpu *vcpu, uint64_t entry, uint64_t dtb);
 int vcpu_start(struct vcpu *vcpu);
 /*
