@@ -135,7 +135,6 @@ static void apf_find_block(struct kvm_vcpu *vcpu, u64 word)
  * The guest may have been restored with tasks that wait, or with @missing not
  * claimed. All bits of @ready wake the first; the PPI that tells of them has the
  * handler claim the second before it takes @ready, and so wakes its task too.
- * It goes before all else, as an announcement does: it may be one.
  */
 void apf_take_register(struct kvm_vcpu *vcpu)
 {
@@ -149,7 +148,6 @@ void apf_take_register(struct kvm_vcpu *vcpu)
 	apf_disable(apf);
 	apf->halt_token = APF_NO_TOKEN;
 	apf->restored = true;
-	apf->raised = true;
 	if (!reg->word)
 		return;
 

@@ -200,6 +200,26 @@ static u8 vgic_apf_lowest_active(struct kvm_vcpu *vcpu, bool group)
 	return 0xff;
 }
 
+/*
+ * The vCPU was restored. If the PPI is active, its priority in the list register
+ * is to be found among the active ones, see vgic_apf_raise(): an announcement is
+ * made only while no interrupt is active, so its priority is the lowest of them.
+ * One that was not raised has the guest's, and the lowest is not above that. If it
+ * is only pending, it is not raised: PMR may hold it back by now.
+ */
+static void vgic_apf_find_priority(struct kvm_vcpu *vcpu)
+{
+	struct vgic_irq *irq = vgic_apf_irq(vcpu);
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	raw_spin_lock(&irq->irq_lock);
+	apf->raised = irq->active;
+	apf->lr_priority = min(irq->priority, vgic_apf_lowest_active(vcpu, irq->group));
+	raw_spin_unlock(&irq->irq_lock);
+
+	apf->restored = false;
+}
+
 /**
  * vgic_apf_raise - put a pending announcement before all else
  * @vcpu:	the vCPU, about to get its list registers; its ap_list_lock is held
@@ -211,11 +231,6 @@ static u8 vgic_apf_lowest_active(struct kvm_vcpu *vcpu, bool group)
  * register: an EOI whose priority drop does not match it would not deactivate
  * the interrupt (IHI 0069, ICV_EOIR1_EL1). Where there is no rival, and in what
  * the guest reads from GICR_IPRIORITYR, the priority is the guest's.
- *
- * If the vCPU was restored while the PPI was active, its priority in the list
- * register is to be found among the active ones. An announcement is made only
- * while no interrupt is active, so its priority is the lowest of them. One that
- * was not raised has the guest's, and that of no active interrupt is higher.
  */
 void vgic_apf_raise(struct kvm_vcpu *vcpu)
 {
@@ -224,6 +239,8 @@ void vgic_apf_raise(struct kvm_vcpu *vcpu)
 	struct vgic_irq *irq;
 	u8 rival, above;
 
+	if (apf && apf->restored)
+		vgic_apf_find_priority(vcpu);
 	if (likely(!apf || !apf->raised))
 		return;
 
@@ -235,10 +252,6 @@ void vgic_apf_raise(struct kvm_vcpu *vcpu)
 	apf->raised = irq->active || irq_is_pending(irq);
 	if (!irq->active)
 		apf->lr_priority = min(irq->priority, above);
-	else if (apf->restored)
-		apf->lr_priority = min(irq->priority,
-				       vgic_apf_lowest_active(vcpu, irq->group));
-	apf->restored = false;
 	raw_spin_unlock(&irq->irq_lock);
 }
 
