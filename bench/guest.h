@@ -52,6 +52,9 @@ int step_sysrq(int argc, char **argv);
 int step_kexec(int argc, char **argv);
 int step_watch(int argc, char **argv);
 
+/* contexts.c */
+int step_context(int argc, char **argv);
+
 /* trace.c */
 int step_trace(int argc, char **argv);
 

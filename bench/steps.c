@@ -183,6 +183,7 @@ static const struct {
 	{ "sysrq", step_sysrq },
 	{ "kexec", step_kexec },
 	{ "watch", step_watch },
+	{ "context", step_context },
 };
 
 int step_do(int argc, char **argv)
