@@ -9,7 +9,7 @@ export KERNEL_SOURCE BUSYBOX T V J
 
 .PHONY: help
 help:		## this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "Variables:"
 	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this Linux 6.12, not from Debian's"
@@ -26,7 +26,7 @@ deps:		## install the packages needed, or name the missing tools
 	@lab/deps
 
 .PHONY: kernel
-kernel: deps	## build the kernels: lab (host and guest), nodriver (guest)
+kernel: deps	## build the kernels: lab, paranoid (host and guest), nodriver (guest)
 	@lab/kernel
 
 .PHONY: vmm
@@ -63,6 +63,12 @@ test: deps	## run all tests (T=<regex>: some of them)
 		+build="make -s --no-print-directory images" \
 		kernel="tests/static/run kernel" \
 		system="tests/system/run"
+
+.PHONY: test-paranoid
+test-paranoid: images	## run the system tests on kernels that check themselves (long)
+	@lab/kernel kcsan
+	@tests/tap paranoid="env KERNEL_FLAVOUR=paranoid tests/system/run" \
+		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
 
 .PHONY: shell
 shell: images	## a shell in the host under QEMU, with apfvm at hand

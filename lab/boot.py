@@ -182,13 +182,21 @@ def wait(command, folder, timeout):
     return None
 
 
+def folder_of(out, image):
+    """The same test may run on several kernels at the same time."""
+    folder = Path(out).resolve()
+    return folder if image == kernel.BASE_FLAVOUR else folder.with_name(f"{folder.name}.{image}")
+
+
 def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="",
-        image=kernel.BASE_FLAVOUR, files=None, qemu=()):
+        image=None, files=None, qemu=()):
     """Run a scenario (text of a sh script) in a fresh host; everything lands in out.
 
     qemu: more of its options.
     """
-    folder = Path(out).resolve()
+    image = image or kernel.chosen()
+    folder = folder_of(out, image)
+    timeout *= kernel.SLOW.get(image, 1)
     with owned(folder):
         prepare(folder, scenario, files)
         command = qemu_command(folder, mode, smp, mem, append, image, False) + list(qemu)

@@ -13,7 +13,9 @@ from lab.term import LabError, Meter, run_logged, say, step
 # Lines that a build from nothing prints; only a guess for the percentage.
 LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
-FLAVOURS = ("lab", "nodriver")
+FLAVOURS = ("lab", "nodriver", "paranoid")
+# Those that check themselves: how many times as long they may take.
+SLOW = {"paranoid": 5, "kcsan": 10}
 
 # Fixed, so that two builds of the same source are the same to the byte.
 IDENTITY = {
@@ -30,6 +32,11 @@ def build_dir(flavour):
 
 def image(flavour):
     return build_dir(flavour) / "arch/arm64/boot/Image"
+
+
+def chosen():
+    """The flavour that hosts run, and guests with a driver."""
+    return os.environ.get("KERNEL_FLAVOUR") or BASE_FLAVOUR
 
 
 def environment():
