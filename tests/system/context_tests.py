@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults of the guest's kernel in each of its contexts: it sleeps only where it may.
+
+The guest checks itself (lockdep, atomic sleep, RCU): whatever it has to say of a
+context is in its log, which has to be silent.
+"""
+
+from bench import report
+from harness import test
+from vm import Vm, check, expect, run
+
+DELAY = 20
+
+# What becomes of one fault, in the host's counters and in the driver's.
+NOBODY = {"kernel": 0, "slept": 0, "woken": 0, "declined": 0, "announced": 0}
+SLEEPS = (
+    {"announced": 1, "declined": 0, "halted": 0, "sync": 0, "ready": 1},
+    {**NOBODY, "announced": 1, "kernel": 1, "slept": 1, "woken": 1})
+# Each tick of the guest ends the halt, and the same fault is not declined twice.
+DECLINES = (
+    {"announced": 1, "declined": 1, "halted": (2, None), "sync": 0, "ready": 1},
+    {**NOBODY, "declined": 1})
+WAITS = ({"announced": 0, "declined": 0, "halted": 0, "sync": 1, "ready": 0}, NOBODY)
+# Masked by PMR, PSTATE.I is clear: no interrupt ends the halt, the page does.
+HALTS_ONCE = ({"announced": 0, "declined": 0, "halted": 1, "sync": 0, "ready": 0}, NOBODY)
+
+MAY_SLEEP = ("process", "kthread", "kworker", "plugged-kworker")
+CANNOT_SLEEP = ("pagefault-disabled", "spinlock", "rcu", "bh-disabled", "preempt-disabled",
+                "softirq", "idle", "interruptible", "kernel-address", "zeropad", "nofault")
+MASKED = ("irqs-off", "hardirq")
+
+
+def counted(outcome, context):
+    """Host's and guest's counters over one context."""
+    end = next((n for n, record in enumerate(outcome.records) if record.get("context") == context),
+               None)
+    assert end is not None, "did not come that far"
+    assert outcome.records[end]["good"], "failed"
+    before, after = [r["guest_apf"] for r in outcome.records[:end] if "guest_apf" in r][-2:]
+    first, last = outcome.stats(f"{context}-begin"), outcome.stats(f"{context}-end")
+    host = {key: report.difference(first, last, stat) for key, stat in report.KVM_STATS.items()}
+    return host, {key: report.difference(before, after, key) for key in after}
+
+
+def complaint(outcome, context, expected):
+    try:
+        for got, wanted in zip(counted(outcome, context), expected):
+            expect(got, **wanted)
+    except AssertionError as wrong:
+        return f"{context}: {wrong}"
+    return ""
+
+
+def contexts(name, expected, steps=(), append=""):
+    """expected: context -> counts."""
+    touches = [f"context {context} {page}" for page, context in enumerate(expected)]
+    outcome = run(name, Vm(guest="paranoid", policy=(f"all:delay={DELAY}",), append=append,
+                           steps=(*touches, *steps, "ps-d", "apf")))
+    wrong = [complaint(outcome, context, counts) for context, counts in expected.items()]
+    wrong = "\n".join(line for line in wrong if line)
+    assert not wrong, wrong + "\n" + "\n".join(map(str, outcome.find("error") + outcome.find("klog")))
+    check(outcome)
+    return outcome
+
+
+@test("kernel_sleeps_where_an_ordinary_fault_may", seconds=60)
+def kernel_sleeps_where_an_ordinary_fault_may():
+    """The worker's block plug was flushed before it slept, or its step is not good."""
+    contexts("kernel_sleeps_where_an_ordinary_fault_may", dict.fromkeys(MAY_SLEEP, SLEEPS))
+
+
+@test("kernel_declines_where_it_cannot_sleep", seconds=60)
+def kernel_declines_where_it_cannot_sleep():
+    contexts("kernel_declines_where_it_cannot_sleep", dict.fromkeys(CANNOT_SLEEP, DECLINES))
+
+
+@test("kernel_with_interrupts_masked_is_not_announced", seconds=60)
+def kernel_with_interrupts_masked_is_not_announced():
+    contexts("kernel_with_interrupts_masked_is_not_announced", dict.fromkeys(MASKED, WAITS))
+
+
+@test("contexts_with_pseudo_nmis", seconds=90)
+def contexts_with_pseudo_nmis():
+    """What masks interrupts there is the GIC's PMR, and the announcement is no NMI."""
+    expected = {**dict.fromkeys(MASKED, HALTS_ONCE), **dict.fromkeys(MAY_SLEEP, SLEEPS),
+                **dict.fromkeys(CANNOT_SLEEP, DECLINES)}
+    outcome = contexts("contexts_with_pseudo_nmis", expected, append="irqchip.gicv3_pseudo_nmi=1",
+                       steps=("run --tasks 8 --pages 128 --skip 64 --bystander",))
+    expect(outcome.figures(), announced=128, ready=128, repeated=0, declined=0, halted=0, sync=0,
+           spurious=0)
