@@ -125,7 +125,8 @@ def ready_for_a_task_that_was_killed():
 def cpu_offline_with_waiters():
     # The scheduler takes a while to let a CPU go: pages that are slower than that. It
     # stays away in the end: else a later use of the token wakes who was forgotten.
-    rounds = ("sleep 30", "online 1 0", "sleep 30", "online 1 1") * 6 + ("sleep 30", "online 1 0")
+    # All tasks are to be there first.
+    rounds = ("sleep 300", *("online 1 0", "sleep 30", "online 1 1", "sleep 30") * 6, "online 1 0")
     outcome = run("cpu_offline_with_waiters", Vm(
         cpus=2, policy=("all:delay=400",),
         steps=("start --tasks 16 --pages 256 --pin-each", *rounds, "stats gone", "wait", "ps-d", "apf",
