@@ -15,7 +15,7 @@
 #include "gic_v3.h"
 
 #define TOUCHES		1024
-#define LEAK_KB		4096
+#define LEAK_KB		1024
 
 enum {
 	HOST_LAP,	/* all pages are cold again; is it enough? */

@@ -71,8 +71,9 @@ def ten_thousand_faults_in_noise_in_real_parallel():
 
 def pended(name, value, **options):
     """Beside the exact way, the PPI is only pended, which costs announcements, but no wakeup."""
-    exact(f"{name}_exact", 10240, cpus=2, **options)
-    outcome = noisy(name, 10240, cpus=2, knobs={"pend_only": value}, **options)
+    exact(f"{name}_exact", 10240, cpus=2, timeout=300, **options)
+    outcome = noisy(name, 10240, cpus=2, timeout=300, knobs={"pend_only": value},
+                    **options)
     expect(outcome.knobs(), pend_only=(10240, None))
     return outcome.figures()
 
