@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "churn.h"
 #include "counter.h"
 #include "output.h"
 #include "result.h"
@@ -20,6 +21,7 @@
 struct machine {
 	struct vm vm;
 	struct uffd uffd;
+	struct churn churn;
 	struct stats stats;
 	struct result result;
 	struct virtio_console console[2];
@@ -40,8 +42,9 @@ static void result_output(void *opaque, const void *data, size_t size)
 static void print_stats(struct machine *m, const char *name, FILE *to)
 {
 	struct uffd_counts counts;
-	uint64_t waiting;
+	uint64_t waiting, changes, dirty;
 
+	dirty = churn_read_dirty(&m->churn, &changes);
 	counts = uffd_read_counts(&m->uffd, &waiting);
 	fprintf(to, "{\"stats\":\"%s\",\"cntvct\":%" PRIu64 ",\"vcpus\":", name,
 		counter_read());
@@ -49,8 +52,9 @@ static void print_stats(struct machine *m, const char *name, FILE *to)
 		vm_end(&m->vm, STATUS_ERROR);
 	fprintf(to, ",\"uffd\":{\"requests\":%" PRIu64 ",\"repeated\":%" PRIu64
 		",\"served\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"waiting\":%" PRIu64
-		"}}\n", counts.requests, counts.repeated, counts.served,
-		counts.failed, waiting);
+		"},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64 "}}\n",
+		counts.requests, counts.repeated, counts.served, counts.failed,
+		waiting, changes, dirty);
 }
 
 static void on_stats(void *opaque, const char *name, struct output *out)
@@ -115,7 +119,11 @@ static int machine_create(struct machine *m, const struct options *opt)
 		goto destroy_consoles;
 	if (uffd_create(&m->uffd, &m->vm, opt))
 		goto destroy_stats;
+	if (churn_create(&m->churn, &m->uffd, opt))
+		goto destroy_uffd;
 	return 0;
+destroy_uffd:
+	uffd_destroy(&m->uffd);
 destroy_stats:
 	stats_destroy(&m->stats);
 destroy_consoles:
@@ -127,6 +135,7 @@ destroy_vm:
 
 static void machine_destroy(struct machine *m)
 {
+	churn_destroy(&m->churn);
 	uffd_destroy(&m->uffd);
 	stats_destroy(&m->stats);
 	destroy_consoles(m);
@@ -163,12 +172,13 @@ static void join_vcpus(struct machine *m)
 static int machine_start(struct machine *m)
 {
 	vcpu_catch_signals();
-	return uffd_start(&m->uffd) ? -1 : start_vcpus(m);
+	return uffd_start(&m->uffd) || start_vcpus(m) || churn_start(&m->churn) ? -1 : 0;
 }
 
 /* The order matters: see vcpu_kick() and uffd_stop(). */
 static void machine_stop(struct machine *m)
 {
+	churn_stop(&m->churn);
 	kick_vcpus(m);
 	uffd_stop(&m->uffd);
 	join_vcpus(m);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
+#include <linux/memfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,10 +36,12 @@ static char *map_aligned(uint64_t size)
  * asked for page by page. A host kernel without huge pages refuses both pieces
  * of advice, rightly.
  */
-static void advise(struct memory *mem)
+static void advise(struct memory *mem, const struct options *opt)
 {
 	madvise(mem->host, mem->size, MADV_HUGEPAGE);
-	if (mem->cold_size)
+	if (opt->mergeable)
+		madvise(mem->host, mem->size + mem->cold_size, MADV_MERGEABLE);
+	if (mem->cold_size && opt->churn.how != CHURN_COLLAPSE)
 		madvise(mem->host + mem->size, mem->cold_size, MADV_NOHUGEPAGE);
 }
 
@@ -49,33 +52,43 @@ static int add_slot(int vm_fd, const struct kvm_userspace_memory_region *slot)
 	return 0;
 }
 
-/* Read-only in the host too: who asks for a page to write to it gets none. */
-static int add_cold_ro(const struct memory *mem, int vm_fd)
+int memory_set_cold(const struct memory *mem, int vm_fd, uint64_t size, uint64_t ipa,
+		    uint32_t flags)
 {
 	const struct kvm_userspace_memory_region slot = {
-		.slot = 1,
-		.flags = KVM_MEM_READONLY,
-		.guest_phys_addr = memory_cold_ipa(mem),
-		.memory_size = mem->cold_size,
+		.slot = MEMORY_COLD_SLOT,
+		.flags = flags,
+		.guest_phys_addr = ipa,
+		.memory_size = size,
 		.userspace_addr = (uintptr_t)mem->host + mem->size,
 	};
 
-	if (mprotect(mem->host + mem->size, mem->cold_size, PROT_READ))
-		return say_errno("cannot protect the cold memory");
 	return add_slot(vm_fd, &slot);
 }
 
-static int add_slots(const struct memory *mem, int vm_fd)
+/* Read-only in the host too: who asks for a page to write to it gets none. */
+static int add_cold(const struct memory *mem, int vm_fd, const struct options *opt)
+{
+	uint32_t flags = opt->dirty_log ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+
+	if (opt->cold_ro && mprotect(mem->host + mem->size, mem->cold_size, PROT_READ))
+		return say_errno("cannot protect the cold memory");
+	if (opt->cold_ro)
+		flags |= KVM_MEM_READONLY;
+	return memory_set_cold(mem, vm_fd, mem->cold_size, memory_cold_ipa(mem), flags);
+}
+
+static int add_slots(const struct memory *mem, int vm_fd, const struct options *opt)
 {
 	const struct kvm_userspace_memory_region slot = {
 		.guest_phys_addr = MEMORY_BASE,
-		.memory_size = mem->size + (mem->cold_ro ? 0 : mem->cold_size),
+		.memory_size = mem->size + (mem->cold_slot ? 0 : mem->cold_size),
 		.userspace_addr = (uintptr_t)mem->host,
 	};
 
 	if (add_slot(vm_fd, &slot))
 		return -1;
-	return mem->cold_ro ? add_cold_ro(mem, vm_fd) : 0;
+	return mem->cold_slot ? add_cold(mem, vm_fd, opt) : 0;
 }
 
 /* In place of the anonymous memory that is there. */
@@ -92,18 +105,43 @@ static int map_cold_file(const struct memory *mem, const char *path)
 	return cold == MAP_FAILED ? say_errno("cannot map %s", path) : 0;
 }
 
-int memory_create(struct memory *mem, int vm_fd, uint64_t size,
-		  uint64_t cold_size, bool cold_ro, const char *cold_file)
+/* In place of the anonymous memory, too. */
+static int map_cold_backing(const struct memory *mem, enum backing backing)
 {
-	mem->size = size;
-	mem->cold_size = cold_size;
-	mem->cold_ro = cold_ro;
-	mem->host = map_aligned(size + cold_size);
+	unsigned int flags = backing == BACKING_HUGETLB ? MFD_HUGETLB | MFD_HUGE_2MB : 0;
+	int fd = memfd_create("cold", MFD_CLOEXEC | flags);
+	void *cold;
+
+	if (fd < 0 || ftruncate(fd, mem->cold_size)) {
+		if (fd >= 0)
+			close(fd);
+		return say_errno("--cold-backing");
+	}
+	cold = mmap(mem->host + mem->size, mem->cold_size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	close(fd);
+	return cold == MAP_FAILED ? say_errno("cannot map the cold memory") : 0;
+}
+
+static int map_cold(const struct memory *mem, const struct options *opt)
+{
+	if (opt->cold_file)
+		return map_cold_file(mem, opt->cold_file);
+	return opt->backing ? map_cold_backing(mem, opt->backing) : 0;
+}
+
+int memory_create(struct memory *mem, int vm_fd, const struct options *opt)
+{
+	mem->size = opt->mem_mib * MIB;
+	mem->cold_size = opt->cold_mib * MIB;
+	mem->cold_page = options_cold_page(opt);
+	mem->cold_slot = opt->cold_ro || opt->churn.how || opt->dirty_log;
+	mem->host = map_aligned(mem->size + mem->cold_size);
 	if (!mem->host)
 		return say_errno("cannot map %" PRIu64 " MiB of guest memory",
-				 (size + cold_size) / MIB);
-	advise(mem);
-	if ((cold_file && map_cold_file(mem, cold_file)) || add_slots(mem, vm_fd)) {
+				 (mem->size + mem->cold_size) / MIB);
+	advise(mem, opt);
+	if (map_cold(mem, opt) || add_slots(mem, vm_fd, opt)) {
 		memory_destroy(mem);
 		return -1;
 	}

@@ -7,22 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "options.h"
+
 #define MEMORY_BASE	UINT64_C(0x80000000)
+#define MEMORY_COLD_SLOT	1
 
 /*
- * One mapping and one memslot, but cold memory that is read-only, @cold_ro, has
- * a memslot of its own. Only @size is what the VMM itself touches.
+ * One mapping and one memslot, but for cold memory that is not to stay like the
+ * rest: that has a memslot of its own, @cold_slot. Only @size is what the VMM
+ * itself touches.
  */
 struct memory {
 	char *host;
 	uint64_t size;
 	uint64_t cold_size;
-	bool cold_ro;
+	uint64_t cold_page;
+	bool cold_slot;
 };
 
-/* @cold_file: what cold memory holds, or NULL: that is up to a userfaultfd. */
-int memory_create(struct memory *mem, int vm_fd, uint64_t size,
-		  uint64_t cold_size, bool cold_ro, const char *cold_file);
+int memory_create(struct memory *mem, int vm_fd, const struct options *opt);
+/* The memslot that is cold memory's own; @size 0 deletes it. */
+int memory_set_cold(const struct memory *mem, int vm_fd, uint64_t size, uint64_t ipa,
+		    uint32_t flags);
 void memory_destroy(struct memory *mem);
 
 /*

@@ -25,12 +25,21 @@ static const char help[] =
 "  --cold MIB          cold memory, behind the ordinary memory (0)\n"
 "  --cold-file FILE    cold memory is FILE, mapped privately, as a snapshot is: no\n"
 "                      policy, and beyond the end of FILE no page can be had\n"
+"  --cold-backing HOW  cold memory is anon, shmem, or hugetlb: pages of 2 MiB (anon)\n"
+"  --churn HOW=MS      every MS, while pages are under way, the cold memory's\n"
+"                      memslot is deleted and comes back (delete), is elsewhere\n"
+"                      for a while (move), turns read-only and back (ro), its\n"
+"                      dirty log goes on and off (log), or the host makes huge\n"
+"                      pages of what is there (collapse)\n"
+"  --dirty-log         KVM logs which pages of the cold memory are written to\n"
+"  --mergeable         the host may merge all pages of the guest (KSM)\n"
 "  --cold-ro           the guest may only read it; writes there go nowhere\n"
 "  --cpus N            vCPUs, 1 to 8 (1)\n"
 "  --seed N            what the cold pages hold follows from it (1)\n"
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
 "  --apf MODE          asynchronous page faults: default, off or on (default)\n"
 "  --apf-intid N       the interrupt that tells of them, a PPI: 16 to 31 (16)\n"
+"  --sve               vCPUs have SVE, if the machine has\n"
 "  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
 "  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
 "  --result FILE       output of the guest's hvc1 (nowhere)\n"
@@ -78,8 +87,13 @@ enum {
 	OPTION_APPEND = ARRAY_SIZE(rules),
 	OPTION_POLICY,
 	OPTION_APF,
+	OPTION_COLD_BACKING,
+	OPTION_CHURN,
 	/* From here on, options without a value. */
 	OPTION_COLD_RO,
+	OPTION_DIRTY_LOG,
+	OPTION_MERGEABLE,
+	OPTION_SVE,
 	OPTION_NO_GIC,
 	OPTION_HELP,
 	OPTION_COUNT,
@@ -117,18 +131,58 @@ static int set_field(struct options *opt, const struct rule *rule, const char *t
 	return 0;
 }
 
-static int set_apf(struct options *opt, const char *text)
+/* Return: the place of the first @size characters of @text in @names, or -1. */
+static int find_name(const char *const *names, unsigned int count, const char *text,
+		     size_t size)
 {
-	static const char *const name[] = { "default", "off", "on" };
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(name); i++) {
-		if (!strcmp(text, name[i])) {
-			opt->apf = (enum apf_mode)i;
-			return 0;
-		}
+	for (i = 0; i < count; i++) {
+		if (strlen(names[i]) == size && !strncmp(names[i], text, size))
+			return i;
 	}
-	return say_error("--apf: '%s' is none of default, off, on", text);
+	return -1;
+}
+
+static int set_apf(struct options *opt, const char *text)
+{
+	static const char *const names[] = { "default", "off", "on" };
+	int i = find_name(names, ARRAY_SIZE(names), text, strlen(text));
+
+	if (i < 0)
+		return say_error("--apf: '%s' is none of default, off, on", text);
+	opt->apf = (enum apf_mode)i;
+	return 0;
+}
+
+static int set_backing(struct options *opt, const char *text)
+{
+	static const char *const names[] = { "anon", "shmem", "hugetlb" };
+	int i = find_name(names, ARRAY_SIZE(names), text, strlen(text));
+
+	if (i < 0)
+		return say_error("--cold-backing: '%s' is none of anon, shmem, hugetlb", text);
+	opt->backing = (enum backing)i;
+	return 0;
+}
+
+static int set_churn(struct churn_options *churn, const char *text)
+{
+	static const char *const names[] = { "none", "delete", "move", "ro", "log", "collapse" };
+	static const struct rule every = { .name = "churn", .min = 1, .max = 60000 };
+	size_t size = strcspn(text, "=");
+	int i = find_name(names, ARRAY_SIZE(names), text, size);
+
+	if (i < 0 || !text[size])
+		return say_error("--churn: '%s' is none of delete, move, ro, log, collapse =MS",
+				 text);
+	churn->how = (enum churn_how)i;
+	return set_number(&every, &churn->every_ms, text + size + 1);
+}
+
+uint64_t options_cold_page(const struct options *opt)
+{
+	return opt->backing == BACKING_HUGETLB ? 2 * MIB : (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static int keep_append(struct options *opt, const char *text)
@@ -149,7 +203,7 @@ static int keep_policy(struct policy_texts *policies, const char *text)
 
 static int parse_policies(struct options *opt, const struct policy_texts *policies)
 {
-	uint64_t page_size = sysconf(_SC_PAGESIZE);
+	uint64_t page_size = options_cold_page(opt);
 	char why[160];
 	unsigned int i;
 
@@ -174,6 +228,14 @@ static int check(const struct options *opt)
 		return say_error("--mem: %" PRIu64 " is not an even number", opt->mem_mib);
 	if (opt->cold_ro && !opt->cold_mib)
 		return say_error("--cold-ro: there is no cold memory; give --cold MIB");
+	if ((opt->churn.how || opt->dirty_log || opt->backing) && !opt->cold_mib)
+		return say_error("--churn, --dirty-log and --cold-backing need --cold MIB");
+	if (opt->cold_mib * MIB % options_cold_page(opt))
+		return say_error("--cold: %" PRIu64 " MiB is no number of pages", opt->cold_mib);
+	if (opt->churn.how && (opt->cold_ro || opt->boots > 1))
+		return say_error("--churn: not with --cold-ro, nor with several --append");
+	if (opt->cold_file && opt->backing)
+		return say_error("--cold-file and --cold-backing exclude each other");
 	if (opt->cold_file && !opt->cold_mib)
 		return say_error("--cold-file: there is no cold memory; give --cold MIB");
 	return 0;
@@ -193,6 +255,11 @@ static void fill_getopt_table(struct option *table)
 	table[OPTION_APPEND].name = "append";
 	table[OPTION_POLICY].name = "policy";
 	table[OPTION_APF].name = "apf";
+	table[OPTION_DIRTY_LOG].name = "dirty-log";
+	table[OPTION_MERGEABLE].name = "mergeable";
+	table[OPTION_SVE].name = "sve";
+	table[OPTION_COLD_BACKING].name = "cold-backing";
+	table[OPTION_CHURN].name = "churn";
 	table[OPTION_COLD_RO].name = "cold-ro";
 	table[OPTION_NO_GIC].name = "no-gic";
 	table[OPTION_HELP].name = "help";
@@ -208,6 +275,19 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		return keep_policy(policies, optarg);
 	case OPTION_APF:
 		return set_apf(opt, optarg);
+	case OPTION_COLD_BACKING:
+		return set_backing(opt, optarg);
+	case OPTION_CHURN:
+		return set_churn(&opt->churn, optarg);
+	case OPTION_DIRTY_LOG:
+		opt->dirty_log = true;
+		return 0;
+	case OPTION_MERGEABLE:
+		opt->mergeable = true;
+		return 0;
+	case OPTION_SVE:
+		opt->sve = true;
+		return 0;
 	case OPTION_COLD_RO:
 		opt->cold_ro = true;
 		return 0;

@@ -26,6 +26,27 @@ enum apf_mode {
 	APF_ON,
 };
 
+/* What happens to the cold memory while the guest works there. */
+enum churn_how {
+	CHURN_NONE,
+	CHURN_DELETE,
+	CHURN_MOVE,
+	CHURN_READ_ONLY,
+	CHURN_LOG,
+	CHURN_COLLAPSE,
+};
+
+enum backing {
+	BACKING_ANON,
+	BACKING_SHMEM,
+	BACKING_HUGETLB,
+};
+
+struct churn_options {
+	enum churn_how how;
+	uint64_t every_ms;
+};
+
 struct options {
 	const char *kernel;
 	const char *initrd;
@@ -42,6 +63,11 @@ struct options {
 	uint64_t seed;
 	uint64_t stop_after_ms;
 	enum apf_mode apf;
+	struct churn_options churn;
+	enum backing backing;
+	bool dirty_log;
+	bool mergeable;
+	bool sve;
 	bool cold_ro;
 	bool no_gic;
 	struct policy_list policies;
@@ -55,5 +81,8 @@ enum options_result {
 
 /* Says on stderr what is wrong; the help text goes to stdout. */
 enum options_result options_parse(struct options *opt, int argc, char **argv);
+
+/* The pages that cold memory comes in. */
+uint64_t options_cold_page(const struct options *opt);
 
 #endif /* APFVM_OPTIONS_H */

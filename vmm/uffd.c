@@ -262,7 +262,7 @@ int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
 	u->ipa = memory_cold_ipa(&vm->memory);
 	u->base = vm->memory.host + vm->memory.size;
 	u->size = vm->memory.cold_size;
-	u->page_size = sysconf(_SC_PAGESIZE);
+	u->page_size = vm->memory.cold_page;
 	u->page_shift = __builtin_ctzll(u->page_size);
 	u->seed = opt->seed;
 	if (!u->size || opt->cold_file)

@@ -43,10 +43,22 @@ static int init(const struct vcpu *vcpu)
 	if (ioctl(vcpu->vm->fd, KVM_ARM_PREFERRED_TARGET, &init) < 0)
 		return say_errno("KVM_ARM_PREFERRED_TARGET");
 	init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
+	if (vcpu->vm->sve)
+		init.features[0] |= 1 << KVM_ARM_VCPU_SVE;
 	if (vcpu->index)
 		init.features[0] |= 1 << KVM_ARM_VCPU_POWER_OFF;
 	if (ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init) < 0)
 		return say_errno("KVM_ARM_VCPU_INIT of vCPU %u", vcpu->index);
+	return 0;
+}
+
+/* Once: of all vector lengths that the machine has. */
+static int finalize(const struct vcpu *vcpu)
+{
+	int feature = KVM_ARM_VCPU_SVE;
+
+	if (vcpu->vm->sve && ioctl(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &feature))
+		return say_errno("KVM_ARM_VCPU_FINALIZE");
 	return 0;
 }
 
@@ -63,7 +75,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index)
 		close(vcpu->fd);
 		return -1;
 	}
-	if (init(vcpu)) {
+	if (init(vcpu) || finalize(vcpu)) {
 		vcpu_destroy(vcpu);
 		return -1;
 	}
@@ -72,7 +84,6 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index)
 
 int vcpu_reset(struct vcpu *vcpu)
 {
-	vcpu->run->immediate_exit = 0;
 	vcpu->bus_error = 0;
 	return init(vcpu);
 }
@@ -198,8 +209,10 @@ static int run_loop(struct vcpu *vcpu)
 {
 	int status = RUNNING;
 
-	while (status == RUNNING && vm_status(vcpu->vm) == RUNNING) {
+	while (status == RUNNING && gate_enter(&vcpu->vm->gate, vcpu)) {
 		int error = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+
+		gate_leave(&vcpu->vm->gate);
 
 		if (vcpu->bus_error)
 			status = memory_error(vcpu, bus_error_ipa(vcpu));
@@ -246,8 +259,15 @@ void vcpu_kick(struct vcpu *vcpu)
 {
 	if (!vcpu->started)
 		return;
-	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&vcpu->vm->gate.lock);
+	vcpu->run->immediate_exit = 1;
+	pthread_mutex_unlock(&vcpu->vm->gate.lock);
 	pthread_kill(vcpu->thread, SIGNAL_KICK);
+}
+
+void vcpu_clear_kick(struct vcpu *vcpu)
+{
+	vcpu->run->immediate_exit = 0;
 }
 
 void vcpu_join(struct vcpu *vcpu)

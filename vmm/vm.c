@@ -44,6 +44,7 @@ static int set_counter_offset(const struct vm *vm)
 
 static int create_vcpus(struct vm *vm, const struct options *opt)
 {
+	vm->sve = opt->sve;
 	while (vm->cpus < opt->cpus) {
 		struct vcpu *vcpu = &vm->vcpu[vm->cpus];
 
@@ -65,6 +66,7 @@ static void destroy_vcpus(struct vm *vm)
 int vm_create(struct vm *vm, const struct options *opt)
 {
 	vm->status = -1;
+	vm->gate = (struct gate)GATE_INIT;
 	if (open_kvm(vm))
 		return -1;
 	vm->ended_fd = eventfd(0, EFD_CLOEXEC);
@@ -79,8 +81,7 @@ int vm_create(struct vm *vm, const struct options *opt)
 	}
 	if (set_counter_offset(vm))
 		goto close_vm;
-	if (memory_create(&vm->memory, vm->fd, opt->mem_mib * MIB,
-			  opt->cold_mib * MIB, opt->cold_ro, opt->cold_file))
+	if (memory_create(&vm->memory, vm->fd, opt))
 		goto close_vm;
 	if (create_vcpus(vm, opt))
 		goto destroy_memory;

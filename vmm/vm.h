@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gate.h"
 #include "gic.h"
 #include "image.h"
 #include "memory.h"
@@ -42,8 +43,10 @@ struct vm {
 	int fd;
 	size_t run_size;
 	struct memory memory;
+	struct gate gate;
 	struct gic gic;
 	struct mmio_bus bus;
+	bool sve;
 	unsigned int boot;
 	unsigned int cpus;
 	struct vcpu vcpu[CPUS_MAX];
@@ -76,10 +79,12 @@ int vcpu_set_apf(const struct vcpu *vcpu, const struct options *opt);
 int vcpu_set_entry(struct vcpu *vcpu, uint64_t entry, uint64_t dtb);
 int vcpu_start(struct vcpu *vcpu);
 /*
- * Makes the vCPU's thread leave KVM_RUN and end; vm_status() must have a
- * reason already. Does not wait: that is vcpu_join().
+ * Makes the vCPU's thread leave KVM_RUN, and end if vm_status() has a reason
+ * already. Does not wait: that is vcpu_join().
  */
 void vcpu_kick(struct vcpu *vcpu);
+/* For gate_enter(): what it was kicked for is over. */
+void vcpu_clear_kick(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
 /* Once per process, before the first vcpu_start(). */
 void vcpu_catch_signals(void);
