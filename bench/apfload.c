@@ -61,6 +61,7 @@ static void load_init(struct load *load)
 	load->task = calloc(cfg->tasks, sizeof(*load->task));
 	if (!load->task)
 		err(1, "--tasks %u", cfg->tasks);
+	load->fp_bytes = fp_vector_bytes();
 	for (i = 0; i < cfg->tasks; i++) {
 		load->task[i].load = load;
 		load->task[i].id = i;
@@ -133,14 +134,18 @@ static void load_run(struct load *load)
 
 static int load_status(const struct load *load)
 {
-	u64 bad = 0;
+	u64 bad = 0, fp_bad = 0;
 	unsigned int i;
 
-	for (i = 0; i < load->cfg.tasks; i++)
+	for (i = 0; i < load->cfg.tasks; i++) {
 		bad += load->task[i].bad;
+		fp_bad += load->task[i].fp_bad;
+	}
 	if (bad)
 		warnx("%llu pages are wrong: bad, or --seed or --ipa is not theirs", bad);
-	return bad ? 1 : 0;
+	if (fp_bad)
+		warnx("%llu times vector registers were not kept", fp_bad);
+	return bad || fp_bad ? 1 : 0;
 }
 
 /* Read and written by one program, so that next to nothing comes in between. */

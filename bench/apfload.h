@@ -43,6 +43,7 @@ struct load_config {
 	bool bystander;
 	bool write;
 	bool syscall;
+	bool fp;
 	bool check_full;
 };
 
@@ -60,6 +61,7 @@ struct task {
 	unsigned int id;
 	u64 verified;
 	u64 bad;
+	u64 fp_bad;	/* touches that FP registers did not survive */
 	u64 work;		/* units of nominally 1 us */
 	u64 touches;
 	struct touch *log;	/* NULL: no --log */
@@ -96,6 +98,7 @@ struct load {
 	sem_t arrived;
 	pthread_barrier_t start;
 	pthread_barrier_t page;		/* --same-page only */
+	unsigned int fp_bytes;	/* of a vector register, for --fp */
 	u64 t0;
 	atomic_ulong t1;		/* of the task that ended last so far */
 	atomic_uint running;
@@ -112,6 +115,10 @@ void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *arg);
 /* work.c */
 void *task_main(void *arg);
 u64 task_max_touches(const struct load_config *cfg, unsigned int id);
+
+/* fp.c */
+unsigned int fp_vector_bytes(void);
+u64 fp_access(struct task *t, u64 *word, u64 value);
 
 /* bystander.c */
 int bystander_init(struct bystander *b, struct load *load);

@@ -36,6 +36,8 @@ static const char usage[] =
 "  --write           touch by a store instead of a load\n"
 "  --syscall         let the kernel touch: write(2) from the page instead of a\n"
 "                    load, read(2) into it instead of a store\n"
+"  --fp              touch with all FP and vector registers (V, Z, P) in use, and\n"
+"                    see whether they are kept\n"
 "  --check full|first  compare the whole page (default), or its first word\n"
 "  --bystander       with a real-time thread that has a 1 ms timer\n"
 "  --timer-noise US  a timer on each CPU that expires every US microseconds\n"
@@ -55,7 +57,7 @@ static const char usage[] =
 enum option_id {
 	OPT_MAP = 1, OPT_OFFSET, OPT_LENGTH, OPT_IPA, OPT_SEED, OPT_TASKS,
 	OPT_PAGES, OPT_SKIP, OPT_LAYOUT, OPT_COMPUTE, OPT_FIXED_TIME, OPT_SAME_PAGE,
-	OPT_WRITE, OPT_SYSCALL, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
+	OPT_WRITE, OPT_SYSCALL, OPT_FP, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
 	OPT_LABEL, OPT_MARK, OPT_HELP, OPT_TIMER_NOISE, OPT_IPI_NOISE,
 };
 
@@ -74,6 +76,7 @@ static const struct option options[] = {
 	{ "same-page", no_argument, NULL, OPT_SAME_PAGE },
 	{ "write", no_argument, NULL, OPT_WRITE },
 	{ "syscall", no_argument, NULL, OPT_SYSCALL },
+	{ "fp", no_argument, NULL, OPT_FP },
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "bystander", no_argument, NULL, OPT_BYSTANDER },
 	{ "timer-noise", required_argument, NULL, OPT_TIMER_NOISE },
@@ -226,6 +229,9 @@ static void set_word(struct load_config *cfg, int id, const char *arg)
 	case OPT_SYSCALL:
 		cfg->syscall = true;
 		break;
+	case OPT_FP:
+		cfg->fp = true;
+		break;
 	case OPT_BYSTANDER:
 		cfg->bystander = true;
 		break;
@@ -254,6 +260,8 @@ static void check_config(const struct load_config *cfg)
 		errx(2, "--ipa: not a multiple of the page size");
 	if (cfg->length < (cfg->skip + cfg->pages) * cfg->page_size)
 		errx(2, "--pages: more than fit in --length, after --skip");
+	if (cfg->fp && cfg->syscall)
+		errx(2, "--fp and --syscall exclude each other");
 	if (cfg->pin >= 0 && cfg->pin_each)
 		errx(2, "--pin and --pin-each exclude each other");
 	if (cfg->pin >= 0 && (cfg->timer_noise_us || cfg->ipi_noise_us))

@@ -79,7 +79,7 @@ void output_summary(const struct load *load)
 {
 	const struct load_config *cfg = &load->cfg;
 	u64 t1 = atomic_load(&load->t1);
-	u64 touches = 0, verified = 0, bad = 0, work = 0;
+	u64 touches = 0, verified = 0, bad = 0, work = 0, fp_bad = 0;
 	double wall_ms = counter_ms(t1 - load->t0);
 	unsigned int i;
 
@@ -88,6 +88,7 @@ void output_summary(const struct load *load)
 		verified += load->task[i].verified;
 		bad += load->task[i].bad;
 		work += load->task[i].work;
+		fp_bad += load->task[i].fp_bad;
 	}
 	printf("{\"label\":\"%s\",\"wall_ms\":%.4f,", cfg->label, wall_ms);
 	printf("\"t0\":%llu,\"t1\":%llu,\"counter_hz\":%llu,", load->t0, t1, counter_hz());
@@ -96,6 +97,8 @@ void output_summary(const struct load *load)
 	printf("\"work_done\":%llu,", work);
 	printf("\"timer_noise\":%llu,", noise_count(load->timers, load->cpus));
 	printf("\"ipi_noise\":%llu,", noise_count(load->ring, load->cpus));
+	if (cfg->fp)
+		printf("\"fp_bytes\":%u,\"fp_bad\":%llu,", load->fp_bytes, fp_bad);
 	print_bystander(load, wall_ms);
 	printf("}\n");
 }

@@ -86,6 +86,8 @@ static u64 touch(struct task *t, const struct slice *s, u64 value)
 
 	if (t->load->cfg.syscall)
 		value = access_by_syscall(t, s->word, value);
+	else if (t->load->cfg.fp)
+		value = fp_access(t, s->word, value);
 	else
 		value = access_word(t, s->word, value);
 
