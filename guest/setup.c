@@ -14,8 +14,11 @@
 #include <linux/interrupt.h>
 #include <linux/irqdomain.h>
 #include <linux/of.h>
+#include <linux/notifier.h>
 #include <linux/percpu.h>
+#include <linux/reboot.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 
 #include <asm/hypervisor.h>
 
@@ -184,20 +187,84 @@ static void __init apf_init_debugfs(void)
 					   (void *)n, &apf_counter_fops);
 }
 
-static int __init apf_start(void)
-{
-	int ret;
+static enum cpuhp_state apf_state;
 
-	ret = request_percpu_irq(apf_irq, apf_interrupt, "kvm-apf", apf_cpus);
+/* On all CPUs, now and as they come. */
+static int apf_start(void)
+{
+	int ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "kvm-apf:online",
+				    apf_online, apf_offline);
+
+	apf_state = max(ret, 0);
+
+	return min(ret, 0);
+}
+
+static void apf_stop(void)
+{
+	if (apf_state)
+		cpuhp_remove_state(apf_state);
+	apf_state = 0;
+}
+
+/*
+ * The next kernel has another use for the memory that our blocks are in, and a
+ * host that is not told goes on writing there. A kexec takes all CPUs but one
+ * offline; that one is why this is here. After a crash nothing can be told any
+ * more, and need not be: the crash kernel leaves our memory alone, has disabled
+ * the PPI before it has a task, and tells the host of blocks of its own.
+ */
+static int apf_reboot(struct notifier_block *nb, unsigned long code, void *cmd)
+{
+	apf_stop();
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block apf_reboot_nb = { .notifier_call = apf_reboot };
+
+/*
+ * Before tasks are frozen, and those that wait for a page could not be. On the
+ * way out of hibernation it is the kernel that loads the image which stops here.
+ */
+static int apf_suspend(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+	case PM_RESTORE_PREPARE:
+		apf_stop();
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+	case PM_POST_RESTORE:
+		if (apf_start())
+			pr_warn("not enabled again after suspend\n");
+		break;
+	}
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block apf_suspend_nb = { .notifier_call = apf_suspend };
+
+static int __init apf_register(void)
+{
+	int ret = request_percpu_irq(apf_irq, apf_interrupt, "kvm-apf", apf_cpus);
+
 	if (ret)
 		return ret;
 
-	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "kvm-apf:online",
-				apf_online, apf_offline);
-	if (ret < 0)
+	ret = apf_start();
+	if (ret) {
 		free_percpu_irq(apf_irq, apf_cpus);
+		return ret;
+	}
 
-	return min(ret, 0);
+	register_reboot_notifier(&apf_reboot_nb);
+	register_pm_notifier(&apf_suspend_nb);
+
+	return 0;
 }
 
 static bool apf_unwanted __initdata;
@@ -229,7 +296,7 @@ static int __init apf_init(void)
 		return ret;
 
 	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_init();
-	ret = apf_start();
+	ret = apf_register();
 	if (ret) {
 		apf_free_cpus();
 		return ret;
