@@ -47,6 +47,12 @@ true
 TIMES = ("wall_ms", "worst_gap_ms")
 
 
+def command_line(steps, append=""):
+    """A guest kernel's, with the job behind it."""
+    job = ",:,".join(step.replace(" ", ",") for step in steps)
+    return f"console=hvc0 panic=-1 panic_on_warn=1 quiet {append} -- {job}"
+
+
 @dataclasses.dataclass
 class Vm:
     """What to run. steps: the guest's job; script: sh, runs `vmm`.
@@ -96,11 +102,10 @@ class Vm:
     def command(self):
         apf = LEVELS[self.level][2]
         policies = [word for policy in self.policy for word in ("--policy", policy)]
-        job = ",:,".join(step.replace(" ", ",") for step in self.steps)
         return shlex.join([
             "--kernel", self.guest_kernel(), "--initrd", "/boot/guest.cpio",
             "--cpus", str(self.cpus), "--cold", str(self.cold), "--apf", apf, *policies,
-            "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {self.append} -- {job}",
+            "--append", command_line(self.steps, self.append),
             "--console", "/out/console", "--result", "/out/result", *self.args])
 
     def scenario(self):
@@ -133,12 +138,16 @@ class Outcome:
     def figures(self, label="run"):
         return report.run_figures(self.records, label, "guest")
 
-    def stats(self, name):
-        """Sums over the vCPUs, of the statistics asked for under a name."""
+    def record(self, name):
+        """What the VMM answered to a request for statistics under a name."""
         for record in self.records:
             if record.get("stats") == name:
-                return report.sum_stats(record)
+                return record
         raise AssertionError(f"no statistics {name}: the VM did not come that far")
+
+    def stats(self, name):
+        """Sums over the vCPUs."""
+        return report.sum_stats(self.record(name))
 
 
 def run(name, vm):

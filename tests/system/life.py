@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A VM whose life takes a turn while faults are in flight, and what holds after it.
+
+No task lost, each page as it should be, no warning, no worker left when the VMM is
+gone, and a guest that has nothing to do costs the host next to nothing.
+"""
+
+from end_tests import AFTERMATH, check_aftermath
+from vm import Vm, check, command_line, expect, run
+
+# The guest's last steps: by then it is idle, for longer than it is looked at.
+IDLE = ("ps-d", "apf", "stats idle", "sleep 3000")
+IDLE_PERCENT = 1
+
+# What the VMM's threads have run, in ns, in a second of virtual time.
+SCENARIO = """
+seen() {{ grep -q "$1" /out/result 2>/dev/null; }}
+until_seen() {{ until seen "$1" || [ -e /out/status ]; do sleep 0.05; done; }}
+ran() {{ cat /proc/$(pidof apfvm)/task/*/schedstat | awk '{{ ns += $1 }} END {{ printf "%d\\n", ns }}'; }}
+{before}
+vmm &
+{meanwhile}
+until_seen '"stats":"idle"'
+sleep 0.5
+ran >/out/ran
+sleep 1
+ran >>/out/ran
+wait
+""" + AFTERMATH
+
+
+def live(name, *boots, before="", meanwhile="", args=(), next_append="",
+         guest_may_say=(), host_may_say=(), **options):
+    """Run it, to an idle end. Returns the outcome, checked for all but the counts.
+
+    boots: the steps of each boot; a reset leads from one to the next.
+    """
+    boots = [*boots[:-1], (*boots[-1], *IDLE)]
+    for steps in boots[1:]:
+        args = (*args, "--append", command_line(steps, next_append))
+    outcome = run(name, Vm(steps=boots[0], args=args, **options, script=SCENARIO.format(
+        before=before, meanwhile=meanwhile)))
+    check(outcome, guest_may_say=guest_may_say, host_may_say=host_may_say)
+    check_aftermath(outcome)
+    check_idle(outcome)
+    return outcome
+
+
+def check_idle(outcome):
+    first, last = map(int, outcome.read("ran").split())
+    percent = (last - first) / 1e7
+    assert percent < IDLE_PERCENT, f"an idle guest costs {percent:.2f} % of a CPU"
+
+
+def check_in_flight(outcome, faults, name="waiting"):
+    """The turn came while that many tasks waited, or the test shows nothing."""
+    stats = outcome.stats(name)
+    expect(stats, apf_sync=0)
+    waiting = stats["apf_announced"] - stats["apf_ready"]
+    assert waiting == faults, f"{waiting} faults in flight, not {faults}"

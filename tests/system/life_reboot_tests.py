@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Another kernel takes over: reset, kexec, crash, with faults in flight.
+
+The next kernel has another use for the memory that the blocks are in. What the host
+writes into a block it counts as ready; and the next kernel watches its memory until
+all pages of the one before have come.
+"""
+
+from bare_tests import NONE, bare
+from harness import test
+from life import IDLE, check_in_flight, live
+from vm import command_line, expect
+
+WAITING = 8
+# Pages of the first kernel come late, those of the next one do not.
+POLICY = ("all:delay=1500", "64-2048:delay=20")
+FAULTING = (f"start --tasks {WAITING} --pages 64", "sleep 300", "stats waiting")
+WATCHING = ("watch 2500", "stats watched")
+WORKING = ("run --tasks 8 --pages 64 --skip 64 --bystander",)
+# Enough for a second kernel of the same size.
+KEXEC = """
+mkdir -p /tmp/next/next
+cd /tmp/next
+cp /boot/Image next/Image
+cp /boot/guest.cpio next/initrd
+cat >next/append <<'END'
+{append}
+END
+find next | cpio -o -H newc >next.cpio
+cat /boot/guest.cpio next.cpio >/tmp/initrd
+cd /out
+"""
+
+
+def check_next(outcome):
+    """All came that the first kernel asked for, and nobody was told."""
+    check_in_flight(outcome, WAITING)
+    # Woken as its CPU disables, a task may be told once more on one that is yet to.
+    expect(outcome.stats("watched"), apf_ready=0, apf_announced=(WAITING, 2 * WAITING), apf_sync=0)
+    expect(outcome.record("watched")["uffd"], requests=WAITING, served=WAITING, waiting=0)
+    assert outcome.find("watch")[0]["mib"] > 32, outcome.find("watch")
+
+
+def check_works(outcome):
+    expect(outcome.figures(), announced=64, repeated=0, ready=64, declined=0, halted=0, sync=0,
+           spurious=0)
+    expect(outcome.find("guest_apf")[-1], announced=64, slept=64, woken=64, killed=0)
+
+
+def check_takes_over(outcome):
+    check_next(outcome)
+    check_works(outcome)
+
+
+@test("reset_by_a_guest_that_does_not_disable")
+def reset_by_a_guest_that_does_not_disable():
+    counters = bare("reset_by_a_guest_that_does_not_disable", "reset", pages=2,
+                    policy="all:delay=50", args=("--append", "again"))
+    expect(counters, **{**NONE, "apf_announced": 2, "apf_ready": 1, "apf_batches": 1})
+
+
+@test("reboot_with_faults_in_flight")
+def reboot_with_faults_in_flight():
+    check_takes_over(live("reboot_with_faults_in_flight", (*FAULTING, "reboot"),
+                          (*WATCHING, *WORKING), policy=POLICY, cpus=2))
+
+
+@test("reset_without_a_word_with_faults_in_flight")
+def reset_without_a_word_with_faults_in_flight():
+    """As after a panic: no notifier runs, no CPU goes offline. And nobody enables again."""
+    check_next(live("reset_without_a_word_with_faults_in_flight", (*FAULTING, "sysrq b"), WATCHING,
+                    next_append="no-kvmapf", policy=POLICY, cpus=2))
+
+
+@test("reset_by_the_vmm_with_faults_in_flight")
+def reset_by_the_vmm_with_faults_in_flight():
+    check_takes_over(live("reset_by_the_vmm_with_faults_in_flight", (*FAULTING, "sleep 60000"),
+                          (*WATCHING, *WORKING), policy=POLICY, cpus=4, meanwhile="""
+until_seen '"stats":"waiting"'
+sleep 0.1
+kill -HUP $(pidof apfvm)
+"""))
+
+
+def kexec(name, next_append, *steps, load="kexec load", go="kexec now", **options):
+    before = KEXEC.format(append=command_line((*steps, *IDLE), next_append))
+    return live(name, (load, *FAULTING, go), before=before, args=("--initrd", "/tmp/initrd"),
+                policy=POLICY, **options)
+
+
+@test("kexec_into_a_kernel_without_a_driver")
+def kexec_into_a_kernel_without_a_driver():
+    """It does not tell the host of blocks of its own, which would end the old ones."""
+    check_next(kexec("kexec_into_a_kernel_without_a_driver", "no-kvmapf", *WATCHING))
+
+
+@test("kexec_into_a_kernel_with_a_driver")
+def kexec_into_a_kernel_with_a_driver():
+    check_takes_over(kexec("kexec_into_a_kernel_with_a_driver", "", *WATCHING, *WORKING, cpus=2))
+
+
+@test("crash_kernel_with_faults_in_flight")
+def crash_kernel_with_faults_in_flight():
+    """It leaves the memory of the old one alone, so that the host may write there."""
+    outcome = kexec("crash_kernel_with_faults_in_flight", "", *WATCHING, *WORKING, load="kexec crash",
+                    go="sysrq c", append="crashkernel=128M", cpus=2)
+    check_in_flight(outcome, WAITING)
+    check_works(outcome)
