@@ -24,7 +24,7 @@ def cpus_offline_and_online_in_a_loop():
     guest = outcome.find("guest_apf")[-1]
     expect(guest, woken=guest["announced"], killed=0)
     # Woken as its CPU goes, a task faults on its page again.
-    expect(outcome.stats("idle"), apf_announced=(256 + 24, None), apf_sync=0)
+    expect(outcome.stats("idle"), apf_announced=(256 + 12, None), apf_sync=0)
 
 
 @test("suspended_with_tasks_that_wait")

@@ -91,11 +91,11 @@ def guest_merged_by_ksm():
     """What was merged is written to again: copy on write, under the guest's feet."""
     outcome = live(
         "guest_merged_by_ksm",
-        (WORK + " --write", "watch 300",
+        (WORK + " --write", "watch 100",
          WORK + f" --skip {PAGES} --label again --write"),
         policy=(f"all:delay={DELAY}",), cpus=2, args=("--mergeable",), before="""
-echo 2000 >/sys/kernel/mm/ksm/pages_to_scan
-echo 2 >/sys/kernel/mm/ksm/sleep_millisecs
+echo 500 >/sys/kernel/mm/ksm/pages_to_scan
+echo 10 >/sys/kernel/mm/ksm/sleep_millisecs
 echo 1 >/sys/kernel/mm/ksm/run
 """, meanwhile="""
 until_seen '"again-begin"'
