@@ -141,6 +141,7 @@ static void apf_enter_irq(struct kvm_vcpu *vcpu)
 	unsigned int pend_only = apf_knob(APF_KNOB_PEND_ONLY);
 
 	vcpu->arch.apf->raised = pend_only < 2;
+	vcpu->arch.apf->taken = false;
 	if (!pend_only)
 		kvm_pend_exception(vcpu, EXCEPT_AA64_EL1_IRQ);
 }
@@ -366,7 +367,7 @@ static void apf_post_ready(struct kvm_vcpu *vcpu)
 	vcpu->stat.apf_batches++;
 	for_each_set_bit(token, &owed, APF_TOKENS)
 		trace_kvm_async_pf_ready(token, gfn_to_gpa(apf->tokens.gfn[token]));
-	vgic_apf_pend(vcpu);
+	vgic_apf_pend_ready(vcpu);
 }
 
 static void apf_complete(struct kvm_vcpu *vcpu)

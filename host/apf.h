@@ -34,6 +34,7 @@ struct apf_work;
  * @mapping:	user_mem_abort() is called for a page that has come
  * @raised:	an announcement is pending: in the list register, the PPI goes
  *		before all else
+ * @taken:	it was seen active: what is pending now is not the announcement
  * @lr_priority: its priority there
  * @restored:	the vGIC's state may be the VMM's, and @lr_priority is not known
  * @knobs:	for tests, see apf-knobs.h
@@ -58,6 +59,7 @@ struct kvm_vcpu_apf {
 	bool			announces;
 	bool			mapping;
 	bool			raised;
+	bool			taken;
 	u8			lr_priority;
 	bool			restored;
 	struct apf_knob_state	knobs;

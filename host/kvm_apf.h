@@ -95,6 +95,7 @@ bool vgic_apf_deliverable(struct kvm_vcpu *vcpu);
 bool vgic_apf_any_pending(struct kvm_vcpu *vcpu);
 bool vgic_apf_pending(struct kvm_vcpu *vcpu);
 void vgic_apf_pend(struct kvm_vcpu *vcpu);
+void vgic_apf_pend_ready(struct kvm_vcpu *vcpu);
 void vgic_apf_raise(struct kvm_vcpu *vcpu);
 u8 vgic_apf_priority(const struct vgic_irq *irq);
 bool vgic_apf_keep_back(const struct vgic_irq *irq);

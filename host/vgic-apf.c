@@ -152,6 +152,29 @@ void vgic_apf_pend(struct kvm_vcpu *vcpu)
 	kvm_vgic_inject_irq(vcpu->kvm, vcpu, vcpu->kvm->arch.apf.intid, true, vcpu);
 }
 
+/**
+ * vgic_apf_pend_ready - pend the PPI for pages that are ready
+ * @vcpu:	the vCPU
+ *
+ * It has the guest's priority: the guest may be anywhere, also where its PMR
+ * masks interrupts, and a higher priority would get past that. An announcement
+ * that is neither pending nor active has been taken and finished with, so its
+ * priority is not in use any more; for one that is active see vgic_apf_raise()
+ * and vgic_apf_keep_back().
+ */
+void vgic_apf_pend_ready(struct kvm_vcpu *vcpu)
+{
+	struct vgic_irq *irq = vgic_apf_irq(vcpu);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&irq->irq_lock, flags);
+	if (!irq->active && !irq_is_pending(irq))
+		vcpu->arch.apf->raised = false;
+	raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
+
+	vgic_apf_pend(vcpu);
+}
+
 /* The least priority value, that is the highest priority, of all other pending ones. */
 static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
 {
@@ -229,8 +252,9 @@ static void vgic_apf_find_priority(struct kvm_vcpu *vcpu)
  * priority above all that is pending, by the least step there is. Once it is
  * active that priority is also the running one, and has to stay in the list
  * register: an EOI whose priority drop does not match it would not deactivate
- * the interrupt (IHI 0069, ICV_EOIR1_EL1). Where there is no rival, and in what
- * the guest reads from GICR_IPRIORITYR, the priority is the guest's.
+ * the interrupt (IHI 0069, ICV_EOIR1_EL1). What is pending after that is not the
+ * announcement. Where there is no rival, and in what the guest reads from
+ * GICR_IPRIORITYR, the priority is the guest's.
  */
 void vgic_apf_raise(struct kvm_vcpu *vcpu)
 {
@@ -249,8 +273,11 @@ void vgic_apf_raise(struct kvm_vcpu *vcpu)
 	above = rival ? rival - step : 0;
 
 	raw_spin_lock(&irq->irq_lock);
-	apf->raised = irq->active || irq_is_pending(irq);
-	if (!irq->active)
+	if (irq->active)
+		apf->taken = true;
+	else if (apf->taken || !irq_is_pending(irq))
+		apf->raised = false;
+	else
 		apf->lr_priority = min(irq->priority, above);
 	raw_spin_unlock(&irq->irq_lock);
 }

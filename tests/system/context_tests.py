@@ -88,3 +88,19 @@ def contexts_with_pseudo_nmis():
                        steps=("run --tasks 8 --pages 128 --skip 64 --bystander",))
     expect(outcome.figures(), announced=128, ready=128, repeated=0, declined=0, halted=0, sync=0,
            spurious=0)
+
+
+@test("quick_pages_with_pseudo_nmis", seconds=90)
+def quick_pages_with_pseudo_nmis():
+    """They come while the guest's PMR masks interrupts: a ready PPI is no NMI either."""
+    outcome = run("quick_pages_with_pseudo_nmis", Vm(
+        guest="paranoid", cold=24, policy=("all:delay=0.3,order=shuffle,batch=4",),
+        append="irqchip.gicv3_pseudo_nmi=1",
+        steps=("run --tasks 8 --pages 2048 --check first --bystander",
+               "run --tasks 8 --pages 2048 --skip 2048 --check first --syscall --write --label kernel",
+               "ps-d", "apf")))
+    check(outcome)
+    for label in ("run", "kernel"):
+        expect(outcome.figures(label), announced=2048, ready=2048, repeated=0, declined=0, sync=0,
+               spurious=0)
+    expect(outcome.find("guest_apf")[-1], woken=4096, killed=0)
