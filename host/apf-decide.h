@@ -10,7 +10,7 @@
 enum apf_verdict {
 	APF_ANNOUNCE,	/* tell the guest, which runs another task */
 	APF_HALT,	/* as in WFI, until an interrupt or the page */
-	APF_REENTER,	/* the guest was told, and has not taken the PPI yet */
+	APF_REENTER,	/* the guest was told, and is about to take the PPI */
 	/* wait in the fault handler, as without APF: */
 	APF_STUCK,	/* an interrupt is pending that it cannot take */
 	APF_UNREADABLE,	/* the guest's word cannot be had */
@@ -59,7 +59,7 @@ static inline enum apf_verdict apf_decide(const struct apf_facts *f)
 		return APF_HALT;
 	if (f->unreadable)
 		return APF_UNREADABLE;
-	if (f->pending && f->missing == f->token + 1)
+	if (f->pending && f->deliverable && f->missing == f->token + 1)
 		return APF_REENTER;
 	if (f->missing || f->declined || !f->deliverable || !f->announceable)
 		return APF_HALT;

@@ -67,6 +67,12 @@ static void told_but_not_taken_yet_goes_back_in(void **state)
 	assert_int_equal(with(f.missing = 4, f.pending = true), APF_REENTER);
 }
 
+static void told_but_cannot_take_it_halts(void **state)
+{
+	(void)state;
+	assert_int_equal(with(f.missing = 4, f.pending = true, f.deliverable = false), APF_HALT);
+}
+
 static void taken_but_not_claimed_halts(void **state)
 {
 	(void)state;
@@ -112,6 +118,7 @@ int main(void)
 		cmocka_unit_test(another_announcement_not_claimed_halts),
 		cmocka_unit_test(token_zero_is_not_the_empty_word),
 		cmocka_unit_test(told_but_not_taken_yet_goes_back_in),
+		cmocka_unit_test(told_but_cannot_take_it_halts),
 		cmocka_unit_test(taken_but_not_claimed_halts),
 		cmocka_unit_test(a_vcpu_that_gets_nowhere_waits),
 		cmocka_unit_test(a_token_whose_bit_is_not_taken_halts),
