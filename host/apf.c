@@ -56,12 +56,13 @@ static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 }
 
 /* Has the vCPU come back to the same place, with an interrupt it did not take? */
-static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token)
+static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token,
+				    bool repeated)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	unsigned long pc = *vcpu_pc(vcpu);
 
-	if (token == apf->last_token && pc == apf->last_pc &&
+	if (repeated && token == apf->last_token && pc == apf->last_pc &&
 	    vgic_apf_any_pending(vcpu))
 		apf->stuck++;
 	else
@@ -118,7 +119,7 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, bool repeated,
 		.token		= token,
 	};
 
-	facts->stuck = apf_count_stuck(vcpu, token);
+	facts->stuck = apf_count_stuck(vcpu, token, repeated);
 	if (!facts->enabled || !facts->wanted)
 		return;
 
