@@ -153,7 +153,12 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 
 	apf->halt_token = APF_NO_TOKEN;
 	apf->last_token = APF_NO_TOKEN;
-	apf->announces = apf_asked_for(vcpu->kvm) && apf_take_ppi(vcpu);
+	/*
+	 * Where EL1 is AArch32, it can only halt: apf_enter_irq() has no way in,
+	 * and what it asks for would be taken for a prefetch abort.
+	 */
+	apf->announces = apf_asked_for(vcpu->kvm) && !vcpu_el1_is_32bit(vcpu) &&
+			 apf_take_ppi(vcpu);
 
 	/* Pairs with those who look from other threads. */
 	smp_store_release(&vcpu->arch.apf, apf);
