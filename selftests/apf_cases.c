@@ -157,6 +157,47 @@ void guest_declines_another(void)
 	GUEST_DONE();
 }
 
+static void halts_masked(unsigned int page)
+{
+	gic_set_priority_mask(0x80);
+	serve_at_halt(page);
+	loads(page);
+	gic_set_priority_mask(0xf0);
+}
+
+/*
+ * A word left from a token's last use says nothing of the next, and neither does
+ * the PC that it was for. A token is free again once the host has seen, at some
+ * other fault, that its ready bit was taken.
+ */
+void guest_stale_declined(void)
+{
+	unsigned int token;
+
+	guest_set_up();
+	token = announced(0);
+	WRITE_ONCE(block->declined, token + 1);
+	release(0);
+	wait_ready(BIT(token));
+	loads(0);
+	halts_masked(1);
+	GUEST_ASSERT_EQ(READ_ONCE(block->declined), token + 1);
+	serve_at_halt(2);
+	GUEST_ASSERT_EQ(announced(2), token);
+	GUEST_ASSERT_EQ(READ_ONCE(block->declined), 0);
+
+	guest.verdict = VERDICT_DECLINE;
+	loads(2);
+	wait_ready(BIT(token));
+	halts_masked(3);
+	guest.verdict = VERDICT_SLEEP;
+	serve_at_halt(4);
+	GUEST_ASSERT_EQ(announced(4), token);
+	release(4);
+	wait_ready(BIT(token));
+	GUEST_DONE();
+}
+
 /* The first context sleeps, the second cannot. */
 void guest_second_declines(void)
 {
@@ -207,13 +248,6 @@ void guest_el1_masked(void)
 	GUEST_DONE();
 }
 
-static void loads_unmasked(unsigned int page)
-{
-	local_irq_enable();
-	loads_from_el1(page);
-	local_irq_disable();
-}
-
 void guest_el1_unmasked(void)
 {
 	guest_set_up();
@@ -226,10 +260,7 @@ void guest_el1_unmasked(void)
 void guest_pmr(void)
 {
 	guest_set_up();
-	gic_set_priority_mask(0x80);
-	serve_at_halt(0);
-	loads(0);
-	gic_set_priority_mask(0xf0);
+	halts_masked(0);
 	works_with(1);
 	GUEST_DONE();
 }

@@ -8,7 +8,13 @@
 #include <asm/ptrace.h>
 
 #include "apf_test.h"
+#include "arch_timer.h"
 #include "gic.h"
+#include "gic_v3.h"
+
+#define TIMER_INTID	27
+#define IDLE_MS		50
+#define IDLE_WAKES	8
 
 #define EL1_MASKED	(PSR_MODE_EL1h | PSR_D_BIT | PSR_A_BIT | PSR_I_BIT | PSR_F_BIT)
 
@@ -121,16 +127,23 @@ static void take_ready(void)
 	guest.taken |= ready;
 }
 
-void guest_on_irq(struct ex_regs *regs)
+void acknowledge(unsigned int intid)
 {
-	unsigned int intid = gic_get_and_ack_irq();
+	GUEST_ASSERT_EQ(gic_get_and_ack_irq(), intid);
+}
 
-	GUEST_ASSERT_EQ(intid, APF_INTID);
-	gic_set_eoi(intid);
-
+void take_messages(struct ex_regs *regs)
+{
 	take_announcement(regs);
 	if (!guest.leave_ready)
 		take_ready();
+}
+
+void guest_on_irq(struct ex_regs *regs)
+{
+	acknowledge(APF_INTID);
+	gic_set_eoi(APF_INTID);
+	take_messages(regs);
 }
 
 void take_interrupts(void)
@@ -194,6 +207,13 @@ void loads_from_el1(unsigned int page)
 	GUEST_ASSERT_EQ(READ_ONCE(*(u64 *)COLD_ADDR(page)), COLD_WORD(page));
 }
 
+void loads_unmasked(unsigned int page)
+{
+	local_irq_enable();
+	loads_from_el1(page);
+	local_irq_disable();
+}
+
 void release(unsigned int page)
 {
 	command(CMD_RELEASE, page, 0);
@@ -203,6 +223,34 @@ void release(unsigned int page)
 void serve_at_halt(unsigned int page)
 {
 	command(CMD_SERVE_AT, page, APF_HALTED);
+}
+
+/* The page comes when the vCPU waits for it in KVM's fault handler. */
+void serve_at_sync(unsigned int page)
+{
+	command(CMD_SERVE_AT, page, APF_SYNC);
+}
+
+/*
+ * With nothing to do. A WFI may end early, once for each page that comes, but the
+ * vCPU does not spin.
+ */
+void stay_idle(void)
+{
+	unsigned int wakes = 0;
+
+	gic_set_priority(TIMER_INTID, 0);
+	gic_irq_enable(TIMER_INTID);
+	timer_set_next_tval_ms(VIRTUAL, IDLE_MS);
+	timer_set_ctl(VIRTUAL, CTL_ENABLE);
+	do {
+		wfi();
+		wakes++;
+	} while (!(timer_get_ctl(VIRTUAL) & CTL_ISTATUS));
+	timer_set_ctl(VIRTUAL, 0);
+	/* The library would disable all that are enabled. */
+	writel(BIT(TIMER_INTID), GICR_BASE_GVA + SZ_64K + GICR_ICENABLER0);
+	__GUEST_ASSERT(wakes <= IDLE_WAKES, "WFI has ended %u times", wakes);
 }
 
 /* One fault by the book, to see that nothing is left of what was before. */

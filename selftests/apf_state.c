@@ -7,6 +7,7 @@
 
 #include "apf_test.h"
 #include "gic.h"
+#include "vgic.h"
 
 #define NOT_SUPPORTED		(-1L)
 #define INVALID_PARAMETER	(-3L)
@@ -314,5 +315,59 @@ void run_one_reg(const struct apf_case *c, u64 faults)
 
 	TEST_ASSERT(__vcpu_set_reg(vcpu, reg, apf) && errno == EBUSY, "changed after the start");
 	vcpu_set_reg(vcpu, reg, 0);
+	kvm_vm_free(vm);
+}
+
+/* At BLOCK_BASE, with the MMU off: R0 of FEATURES and of ENABLE, as two stores. */
+static const u32 a32_code[] = {
+	0xe3a0420e,	/* mov	r4, #NO_MEMORY */
+	0xe59f001c,	/* ldr	r0, =KVM_APF_SMCCC_ID */
+	0xe3a01000,	/* mov	r1, #KVM_APF_FEATURES */
+	0xe1400070,	/* hvc	#0 */
+	0xe5840000,	/* str	r0, [r4] */
+	0xe59f000c,	/* ldr	r0, =KVM_APF_SMCCC_ID */
+	0xe3a01001,	/* mov	r1, #KVM_APF_ENABLE */
+	0xe59f2008,	/* ldr	r2, =BLOCK_ADDR(32) | KVM_APF_ENABLE_ON */
+	0xe1400070,	/* hvc	#0 */
+	0xe5840000,	/* str	r0, [r4] */
+	KVM_APF_SMCCC_ID,
+	BLOCK_ADDR(32) | KVM_APF_ENABLE_ON,
+};
+
+static struct kvm_vm *create_a32(struct kvm_vcpu **vcpu)
+{
+	struct kvm_vcpu_init init = {};
+	struct kvm_vm *vm;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_ARM_EL1_32BIT));
+	vm = vm_create(1);
+	*vcpu = __vm_vcpu_add(vm, 0);
+	vm_ioctl(vm, KVM_ARM_PREFERRED_TARGET, &init);
+	init.features[0] = BIT(KVM_ARM_VCPU_EL1_32BIT);
+	vcpu_ioctl(*vcpu, KVM_ARM_VCPU_INIT, &init);
+	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, BLOCK_BASE, BLOCK_SLOT,
+				    SZ_64K / vm->page_size, 0);
+	memcpy(addr_gpa2hva(vm, BLOCK_BASE), a32_code, sizeof(a32_code));
+	vcpu_set_reg(*vcpu, ARM64_CORE_REG(regs.pc), BLOCK_BASE);
+	vcpu_set_reg(*vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2,
+		     BIT(KVM_REG_ARM_VENDOR_HYP_BIT_APF));
+
+	return vm;
+}
+
+/* AArch32 at EL1 has its own exceptions: it gets no announcement, and is told so. */
+void run_el1_32bit(const struct apf_case *c, u64 faults)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = create_a32(&vcpu);
+	int gic = vgic_v3_setup(vm, 1, 64), i;
+
+	__TEST_REQUIRE(gic >= 0, "no GICv3");
+	for (i = 0; i < 2; i++) {
+		vcpu_run(vcpu);
+		TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_MMIO);
+		TEST_ASSERT_EQ(*(s32 *)vcpu->run->mmio.data, (s32)NOT_SUPPORTED);
+	}
+	close(gic);
 	kvm_vm_free(vm);
 }

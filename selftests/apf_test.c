@@ -69,6 +69,12 @@ static const struct apf_case apf_cases[] = {
 			    [APF_BATCHES] = 1 },
 	},
 	{
+		.name = "stale_declined",
+		.guest = guest_stale_declined,
+		.expect = { [APF_ANNOUNCED] = 4, [APF_REPEATED] = 1, [APF_DECLINED] = 1,
+			    [APF_HALTED] = 3, [APF_READY] = 3, [APF_BATCHES] = 3 },
+	},
+	{
 		.name = "second_declines",
 		.guest = guest_second_declines,
 		.expect = { [APF_ANNOUNCED] = 2, [APF_REPEATED] = 1, [APF_DECLINED] = 1,
@@ -224,12 +230,21 @@ static const struct apf_case apf_cases[] = {
 		.run = run_one_reg,
 	},
 	{
+		.name = "el1_32bit",
+		.run = run_el1_32bit,
+	},
+	{
 		.name = "hostile",
 		.guest = guest_hostile,
 		.host = host_hostile,
 		.on_irq = hostile_on_irq,
 		.run = run_hostile,
 	},
+	{}
+};
+
+static const struct apf_case * const tables[] = {
+	apf_cases, gic_cases, entry_cases, memory_cases,
 };
 
 static void run_guest(const struct apf_case *c)
@@ -277,19 +292,34 @@ static bool wanted(const struct apf_case *c, const char *only)
 	return !only || !strcmp(c->name, only);
 }
 
+static unsigned int count_table(const struct apf_case *c, const char *only)
+{
+	unsigned int n = 0;
+
+	for (; c->name; c++)
+		n += wanted(c, only);
+
+	return n;
+}
+
+static void run_table(const struct apf_case *c, const char *only, u64 faults)
+{
+	for (; c->name; c++)
+		if (wanted(c, only))
+			ksft_test_result_report(run_case(c, faults), "%s\n", c->name);
+}
+
 static void run_cases(const char *only, u64 faults)
 {
 	unsigned int i, plan = 0;
 
-	for (i = 0; i < ARRAY_SIZE(apf_cases); i++)
-		plan += wanted(&apf_cases[i], only);
+	for (i = 0; i < ARRAY_SIZE(tables); i++)
+		plan += count_table(tables[i], only);
 
 	ksft_print_header();
 	ksft_set_plan(plan);
-	for (i = 0; i < ARRAY_SIZE(apf_cases); i++)
-		if (wanted(&apf_cases[i], only))
-			ksft_test_result_report(run_case(&apf_cases[i], faults), "%s\n",
-						apf_cases[i].name);
+	for (i = 0; i < ARRAY_SIZE(tables); i++)
+		run_table(tables[i], only, faults);
 }
 
 /* KVM before APF has no such register. */

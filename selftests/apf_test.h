@@ -6,6 +6,10 @@
  *   apf_test.c		the table of cases, each in a process of its own
  *   apf_cases.c	guests: what is announced, and how it becomes ready
  *   apf_state.c	guests: ENABLE, and whatever else may come to the block
+ *   apf_memory.c	guests: the memory that the block is in
+ *   apf_gic.c		guests: announcements among other interrupts
+ *   apf_entry.c	guests: an announcement is an interrupt, bit by bit
+ *   apf_vectors.c	what a handler finds
  *   apf_guest.c	what these do again and again: EL0, the PPI, the block
  *   apf_hostile.c	a guest that keeps to no rule
  *   apf_vm.c		the VM, its exits, its counters
@@ -35,6 +39,8 @@
 #define COLD_STRIDE		SZ_64K
 #define COLD_PAGES		256
 #define COLD_ADDR(page)		(COLD_BASE + (u64)(page) * COLD_STRIDE)
+/* The same page, for EL1 only. */
+#define COLD_EL1_ADDR(page)	(COLD_ADDR(page) + 0x10000000UL)
 #define COLD_WORD(page)		(0xc01d000000000000UL + (page))
 
 #define BLOCK_ADDR(n)		(BLOCK_BASE + (n) * KVM_APF_BLOCK_SIZE)
@@ -75,6 +81,8 @@ struct apf_case {
 	void		(*on_irq)(struct ex_regs *regs);
 	u32		cold_flags;		/* KVM_MEM_* */
 	bool		beyond_file;		/* cold memory is a file of 0 bytes */
+	bool		block_is_huge;		/* it is in a huge page, if one is to be had */
+	bool		needs_el0_32;		/* AArch32 in EL0 */
 	int		run_errno;		/* ends it */
 	int		mmio_writes;
 	u64		expect[APF_COUNTS];
@@ -199,6 +207,8 @@ bool el0_run(unsigned int page, u64 value, const char *entry, u64 pstate);
 
 void guest_set_up(void);
 void guest_on_irq(struct ex_regs *regs);
+void acknowledge(unsigned int intid);
+void take_messages(struct ex_regs *regs);
 void guest_on_svc(struct ex_regs *regs);
 void leave_el0(struct ex_regs *regs, bool at_its_end);
 long enable(u64 word);
@@ -207,8 +217,11 @@ void enable_kernel(void);
 unsigned int announced(unsigned int page);
 void loads(unsigned int page);
 void loads_from_el1(unsigned int page);
+void loads_unmasked(unsigned int page);
 void release(unsigned int page);
 void serve_at_halt(unsigned int page);
+void serve_at_sync(unsigned int page);
+void stay_idle(void);
 void works_with(unsigned int page);
 void wait_ready(u64 tokens);
 void take_interrupts(void);
@@ -229,6 +242,7 @@ void guest_ready_not_taken(void);
 void guest_no_ready_taken(void);
 void guest_declines(void);
 void guest_declines_another(void);
+void guest_stale_declined(void);
 void guest_second_declines(void);
 void guest_claims_nothing(void);
 void guest_el0_masked(void);
@@ -261,6 +275,36 @@ void host_block_gone(struct apf_vm *v, u64 number);
 void host_memory_gone(struct apf_vm *v, u64 number);
 void host_vcpu_reset(struct apf_vm *v, u64 number);
 void run_one_reg(const struct apf_case *c, u64 faults);
+void run_el1_32bit(const struct apf_case *c, u64 faults);
+
+/* Tables of their own, which end with an empty case. */
+extern const struct apf_case gic_cases[];
+extern const struct apf_case entry_cases[];
+extern const struct apf_case memory_cases[];
+
+/* apf_vectors.c */
+
+/**
+ * struct entry - what the first instruction of a handler finds
+ * @regs:	X0 to X30
+ * @vector:	offset of its vector
+ * @pstate:	PSTATE, as SPSR_EL1 of an exception taken from there
+ */
+struct entry {
+	u64	regs[31];
+	u64	sp;
+	u64	elr;
+	u64	spsr;
+	u64	vector;
+	u64	pstate;
+};
+
+extern struct entry entry_found;
+extern u64 entry_stack;
+extern const char entry_vectors[], entry_load[], entry_load_a32[], entry_load_t32[];
+
+/* Goes there, with 0x1000 + n in the other registers; returns from the handler. */
+void entry_from(u64 x0, u64 pc, u64 pstate, u64 sp_el0);
 
 /* apf_hostile.c */
 extern u64 hostile_seed;

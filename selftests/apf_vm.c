@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* apf_test: the VM of a case, one vCPU, and what it leaves KVM_RUN for. */
+#include <linux/bitfield.h>
 #include <sys/mman.h>
 
 #include "apf_test.h"
@@ -87,6 +88,11 @@ static void add_memory(struct apf_vm *v, u64 addr, u32 slot, size_t size, u32 fl
 
 	if (slot == COLD_SLOT && v->c->beyond_file)
 		source = VM_MEM_SRC_SHMEM;
+	if (slot == BLOCK_SLOT && v->c->block_is_huge) {
+		source = VM_MEM_SRC_ANONYMOUS_THP;
+		size = get_trans_hugepagesz();
+		__TEST_REQUIRE(size <= COLD_BASE - BLOCK_BASE, "huge pages of %zu", size);
+	}
 	vm_userspace_mem_region_add(v->vm, source, addr, slot, size / v->vm->page_size, flags);
 }
 
@@ -95,11 +101,14 @@ static void add_memories(struct apf_vm *v)
 	u64 i;
 
 	add_memory(v, BLOCK_BASE, BLOCK_SLOT, SZ_64K, 0);
-	map(v->vm, BLOCK_BASE, false);
+	for (i = 0; i < SZ_64K; i += v->vm->page_size)
+		map(v->vm, BLOCK_BASE + i, false);
 	add_memory(v, READ_ONLY_BASE, READ_ONLY_SLOT, SZ_64K, KVM_MEM_READONLY);
 	add_memory(v, COLD_BASE, COLD_SLOT, COLD_PAGES * (size_t)COLD_STRIDE, v->c->cold_flags);
-	for (i = 0; i < COLD_PAGES; i++)
+	for (i = 0; i < COLD_PAGES; i++) {
 		map(v->vm, COLD_ADDR(i), true);
+		virt_pg_map(v->vm, COLD_EL1_ADDR(i), COLD_ADDR(i));
+	}
 }
 
 static void install_handlers(struct apf_vm *v)
@@ -123,11 +132,21 @@ static void make_cold(struct apf_vm *v)
 		pages_create(&v->pages, v, cold->host_mem);
 }
 
+static bool has_el0_32(struct kvm_vcpu *vcpu)
+{
+	u64 pfr0;
+
+	vcpu_get_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64PFR0_EL1), &pfr0);
+
+	return FIELD_GET(ID_AA64PFR0_EL1_EL0, pfr0) == ID_AA64PFR0_EL1_EL0_AARCH32;
+}
+
 void apf_vm_create(struct apf_vm *v, const struct apf_case *c)
 {
 	memset(v, 0, sizeof(*v));
 	v->c = c;
 	v->vm = vm_create_with_one_vcpu(&v->vcpu, c->guest);
+	__TEST_REQUIRE(!c->needs_el0_32 || has_el0_32(v->vcpu), "no AArch32 in EL0");
 	add_memories(v);
 	install_handlers(v);
 	vcpu_set_reg(v->vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2,

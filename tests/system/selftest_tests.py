@@ -10,12 +10,13 @@ from harness import REPO, comment, test
 from lab import boot, paths
 from vm import BUSY_PC, OUT, check_log
 
-TABLE = REPO / "selftests" / "apf_test.c"
+TABLES = REPO / "selftests"
 
 
 def cases():
-    found = re.findall(r'\.name = "(\w+)"', TABLE.read_text())
-    assert found, f"no cases in {TABLE}"
+    found = [case for file in sorted(TABLES.glob("*.c"))
+             for case in re.findall(r'\.name = "(\w+)"', file.read_text())]
+    assert found, f"no cases in {TABLES}"
     return found
 
 
