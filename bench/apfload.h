@@ -44,6 +44,7 @@ struct load_config {
 	bool write;
 	bool syscall;
 	bool fp;
+	bool half_syscall;
 	bool check_full;
 };
 

@@ -36,6 +36,7 @@ static const char usage[] =
 "  --write           touch by a store instead of a load\n"
 "  --syscall         let the kernel touch: write(2) from the page instead of a\n"
 "                    load, read(2) into it instead of a store\n"
+"  --half-syscall    the same, of every second task\n"
 "  --fp              touch with all FP and vector registers (V, Z, P) in use, and\n"
 "                    see whether they are kept\n"
 "  --check full|first  compare the whole page (default), or its first word\n"
@@ -57,7 +58,8 @@ static const char usage[] =
 enum option_id {
 	OPT_MAP = 1, OPT_OFFSET, OPT_LENGTH, OPT_IPA, OPT_SEED, OPT_TASKS,
 	OPT_PAGES, OPT_SKIP, OPT_LAYOUT, OPT_COMPUTE, OPT_FIXED_TIME, OPT_SAME_PAGE,
-	OPT_WRITE, OPT_SYSCALL, OPT_FP, OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
+	OPT_WRITE, OPT_SYSCALL, OPT_HALF_SYSCALL, OPT_FP,
+	OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
 	OPT_LABEL, OPT_MARK, OPT_HELP, OPT_TIMER_NOISE, OPT_IPI_NOISE,
 };
 
@@ -76,6 +78,7 @@ static const struct option options[] = {
 	{ "same-page", no_argument, NULL, OPT_SAME_PAGE },
 	{ "write", no_argument, NULL, OPT_WRITE },
 	{ "syscall", no_argument, NULL, OPT_SYSCALL },
+	{ "half-syscall", no_argument, NULL, OPT_HALF_SYSCALL },
 	{ "fp", no_argument, NULL, OPT_FP },
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "bystander", no_argument, NULL, OPT_BYSTANDER },
@@ -228,6 +231,9 @@ static void set_word(struct load_config *cfg, int id, const char *arg)
 		break;
 	case OPT_SYSCALL:
 		cfg->syscall = true;
+		break;
+	case OPT_HALF_SYSCALL:
+		cfg->half_syscall = true;
 		break;
 	case OPT_FP:
 		cfg->fp = true;

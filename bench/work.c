@@ -80,11 +80,18 @@ static u64 access_by_syscall(const struct task *t, u64 *word, u64 value)
 	return value;
 }
 
+static bool by_syscall(const struct task *t)
+{
+	const struct load_config *cfg = &t->load->cfg;
+
+	return cfg->syscall || (cfg->half_syscall && t->id % 2);
+}
+
 static u64 touch(struct task *t, const struct slice *s, u64 value)
 {
 	u64 before = counter_read();
 
-	if (t->load->cfg.syscall)
+	if (by_syscall(t))
 		value = access_by_syscall(t, s->word, value);
 	else if (t->load->cfg.fp)
 		value = fp_access(t, s->word, value);
@@ -205,7 +212,7 @@ void *task_main(void *arg)
 
 	snprintf(name, sizeof(name), "task-%u", t->id);
 	pthread_setname_np(pthread_self(), name);
-	if (load->cfg.syscall && pipe2(t->pipe, O_CLOEXEC))
+	if (by_syscall(t) && pipe2(t->pipe, O_CLOEXEC))
 		err(1, "pipe");
 	sem_post(&load->arrived);
 	pthread_barrier_wait(&load->start);
