@@ -7,6 +7,8 @@
 
 #include "devtree.h"
 
+struct state;
+
 /* Shared peripheral interrupts have INTIDs from 32. */
 #define GIC_SPI_BASE	32
 
@@ -23,5 +25,9 @@ void gic_destroy(struct gic *gic);
 void gic_describe(struct devtree *tree, unsigned int cpus);
 /* @level: state of the line of shared peripheral interrupt @spi. */
 void gic_set_spi(const struct gic *gic, unsigned int spi, int level);
+
+/* gic_state.c: of a GIC that no vCPU uses; and into a new one. */
+int gic_save(const struct gic *gic, unsigned int cpus, struct state *state);
+int gic_restore(const struct gic *gic, struct state *state);
 
 #endif /* APFVM_GIC_H */

@@ -33,12 +33,12 @@ static char *map_aligned(uint64_t size)
 
 /*
  * Huge pages spare the boot thousands of stage-2 faults. The cold region is
- * asked for page by page. A host kernel without huge pages refuses both pieces
- * of advice, rightly.
+ * asked for page by page, as is all memory of a VM that was restored. A host
+ * kernel without huge pages refuses both pieces of advice, rightly.
  */
 static void advise(struct memory *mem, const struct options *opt)
 {
-	madvise(mem->host, mem->size, MADV_HUGEPAGE);
+	madvise(mem->host, mem->size, opt->restore ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 	if (opt->mergeable)
 		madvise(mem->host, mem->size + mem->cold_size, MADV_MERGEABLE);
 	if (mem->cold_size && opt->churn.how != CHURN_COLLAPSE)

@@ -9,6 +9,9 @@
 
 #include "options.h"
 
+struct state;
+struct state_pages;
+
 #define MEMORY_BASE	UINT64_C(0x80000000)
 #define MEMORY_COLD_SLOT	1
 
@@ -30,6 +33,10 @@ int memory_create(struct memory *mem, int vm_fd, const struct options *opt);
 int memory_set_cold(const struct memory *mem, int vm_fd, uint64_t size, uint64_t ipa,
 		    uint32_t flags);
 void memory_destroy(struct memory *mem);
+
+/* memory_save.c: for state_write(). */
+int memory_save(const struct memory *mem, struct state *to, const struct state *from,
+		struct state_pages *pages);
 
 /*
  * Host address of @size bytes at @ipa, or NULL if they are not all ordinary

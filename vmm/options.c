@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "state.h"
 #include "util.h"
 
 #define MEM_MAX_MIB	65536
 
 static const char help[] =
 "usage: apfvm --kernel IMAGE [OPTION]...\n"
+"       apfvm --restore FILE [OPTION]...\n"
 "Run an arm64 Linux guest, the last part of whose memory is cold: each of its\n"
 "pages comes when the guest first touches it, as late as a policy says.\n"
 "\n"
@@ -45,10 +47,16 @@ static const char help[] =
 "  --result FILE       output of the guest's hvc1 (nowhere)\n"
 "  --marks FILE        when each page was asked for and answered, JSON lines\n"
 "  --stop-after MS     stop the VM after that time\n"
+"  --save FILE         on SIGUSR2, save the VM to FILE, and what is in it and was\n"
+"                      under way to FILE.json\n"
+"  --save-after MS     or after that time\n"
+"  --restore FILE      go on with a saved VM, whose memory comes back page by page\n"
+"                      when it is touched. Size, vCPUs and seed are the file's\n"
 "  --help              this text\n"
 "\n"
 "RANGE is 'all' or START-END in pages of the cold memory, END not included;\n"
-"with suffix K, M or G in bytes. SPEC is a comma-separated list of:\n"
+"with suffix K, M or G in bytes; or 'ram', which is the ordinary memory of a VM\n"
+"that was restored. SPEC is a comma-separated list of:\n"
 "  now           at once             delay=MS  after that time, fractions allowed\n"
 "  never         no answer           fail      'this page is lost', now or delayed\n"
 "  batch=N       hold requests until N wait, or twice the delay has passed\n"
@@ -60,7 +68,7 @@ static const char help[] =
 "\n"
 "Exit status: 0 guest powered off, 1 error, 2 bad usage, 3 guest reset,\n"
 "4 the guest touched a page that cannot be had, 5 stopped by SIGTERM, SIGINT\n"
-"or --stop-after. SIGHUP resets the guest.\n";
+"or --stop-after, 6 saved. SIGHUP resets the guest.\n";
 
 /* An option is a number or, when @max is 0, a text. */
 static const struct rule {
@@ -75,12 +83,14 @@ static const struct rule {
 	{ "result",     offsetof(struct options, result),        0, 0 },
 	{ "marks",      offsetof(struct options, marks),         0, 0 },
 	{ "cold-file",  offsetof(struct options, cold_file),     0, 0 },
+	{ "save",       offsetof(struct options, save),          0, 0 },
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
 	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
 	{ "apf-intid",  offsetof(struct options, apf_intid),     16, 31 },
 	{ "seed",       offsetof(struct options, seed),          0, UINT64_MAX },
 	{ "stop-after", offsetof(struct options, stop_after_ms), 1, INT32_MAX },
+	{ "save-after", offsetof(struct options, save_after_ms), 1, INT32_MAX },
 };
 
 enum {
@@ -89,6 +99,7 @@ enum {
 	OPTION_APF,
 	OPTION_COLD_BACKING,
 	OPTION_CHURN,
+	OPTION_RESTORE,
 	/* From here on, options without a value. */
 	OPTION_COLD_RO,
 	OPTION_DIRTY_LOG,
@@ -185,6 +196,25 @@ uint64_t options_cold_page(const struct options *opt)
 	return opt->backing == BACKING_HUGETLB ? 2 * MIB : (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Given twice is a mistake, and the first one stays open until the end. */
+static int open_restore(struct options *opt, const char *name)
+{
+	static struct state state;
+
+	if (opt->restore)
+		return say_error("--restore: given more than once");
+	if (state_open(&state, name))
+		return -1;
+	opt->restore = &state;
+	return 0;
+}
+
+static void set_default(uint64_t *field, uint64_t value)
+{
+	if (*field == OPTION_UNSET)
+		*field = value;
+}
+
 static int keep_append(struct options *opt, const char *text)
 {
 	if (opt->boots == BOOTS_MAX)
@@ -207,11 +237,12 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 	char why[160];
 	unsigned int i;
 
-	if (policies->count && !opt->cold_mib)
+	if (policies->count && !opt->cold_mib && !opt->restore)
 		return say_error("--policy: there is no cold memory; give --cold MIB");
 	if (policies->count && opt->cold_file)
 		return say_error("--policy: pages of a --cold-file come as the file does");
-	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size, page_size);
+	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size,
+			 opt->restore ? opt->mem_mib * MIB / page_size : 0, page_size);
 	for (i = 0; i < policies->count; i++) {
 		if (policy_list_add(&opt->policies, policies->text[i], why, sizeof(why)))
 			return say_error("--policy: %s", why);
@@ -221,7 +252,9 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 
 static int check(const struct options *opt)
 {
-	if (!opt->kernel)
+	if (options_check_save(opt))
+		return -1;
+	if (!opt->kernel && !opt->restore)
 		return say_error("--kernel is missing; see --help");
 	/* What follows the ordinary memory is to be aligned to 2 MiB. */
 	if (opt->mem_mib % 2)
@@ -260,6 +293,7 @@ static void fill_getopt_table(struct option *table)
 	table[OPTION_SVE].name = "sve";
 	table[OPTION_COLD_BACKING].name = "cold-backing";
 	table[OPTION_CHURN].name = "churn";
+	table[OPTION_RESTORE].name = "restore";
 	table[OPTION_COLD_RO].name = "cold-ro";
 	table[OPTION_NO_GIC].name = "no-gic";
 	table[OPTION_HELP].name = "help";
@@ -288,6 +322,8 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 	case OPTION_SVE:
 		opt->sve = true;
 		return 0;
+	case OPTION_RESTORE:
+		return open_restore(opt, optarg);
 	case OPTION_COLD_RO:
 		opt->cold_ro = true;
 		return 0;
@@ -312,9 +348,10 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 
 	*opt = (struct options) {
 		.console = "-",
-		.mem_mib = 256,
-		.cpus = 1,
-		.seed = 1,
+		.mem_mib = OPTION_UNSET,
+		.cold_mib = OPTION_UNSET,
+		.cpus = OPTION_UNSET,
+		.seed = OPTION_UNSET,
 	};
 	fill_getopt_table(table);
 	while ((option = getopt_long(argc, argv, ":", table, NULL)) != -1) {
@@ -329,6 +366,12 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 		say_error("'%s': there are only options; see --help", argv[optind]);
 		return OPTIONS_WRONG;
 	}
+	if (opt->restore && options_take_file(opt))
+		return OPTIONS_WRONG;
+	set_default(&opt->mem_mib, 256);
+	set_default(&opt->cold_mib, 0);
+	set_default(&opt->cpus, 1);
+	set_default(&opt->seed, 1);
 	if (!opt->boots)
 		opt->append[opt->boots++] = "console=hvc0 panic=-1";
 	if (check(opt) || parse_policies(opt, &policies))

@@ -10,6 +10,9 @@
 #define CPUS_MAX	8
 #define BOOTS_MAX	8
 
+/* A number that the command line did not give: there is a default, or a file. */
+#define OPTION_UNSET	(UINT64_MAX - 1)
+
 /* What apfvm's exit status says. The numbers are part of its interface. */
 enum status {
 	STATUS_OFF	= 0,
@@ -18,6 +21,7 @@ enum status {
 	STATUS_RESET	= 3,
 	STATUS_MEMORY	= 4,
 	STATUS_STOPPED	= 5,
+	STATUS_SAVED	= 6,
 };
 
 enum apf_mode {
@@ -47,6 +51,9 @@ struct churn_options {
 	uint64_t every_ms;
 };
 
+struct state;
+
+/* @restore: the file, and @counter, from it, the guest's counter. */
 struct options {
 	const char *kernel;
 	const char *initrd;
@@ -56,12 +63,16 @@ struct options {
 	const char *result;
 	const char *marks;
 	const char *cold_file;
+	const char *save;
+	struct state *restore;
 	uint64_t mem_mib;
 	uint64_t cold_mib;
 	uint64_t cpus;
 	uint64_t apf_intid;
 	uint64_t seed;
 	uint64_t stop_after_ms;
+	uint64_t save_after_ms;
+	uint64_t counter;
 	enum apf_mode apf;
 	struct churn_options churn;
 	enum backing backing;
@@ -81,6 +92,10 @@ enum options_result {
 
 /* Says on stderr what is wrong; the help text goes to stdout. */
 enum options_result options_parse(struct options *opt, int argc, char **argv);
+
+/* options_file.c, for options_parse(). */
+int options_check_save(const struct options *opt);
+int options_take_file(struct options *opt);
 
 /* The pages that cold memory comes in. */
 uint64_t options_cold_page(const struct options *opt);

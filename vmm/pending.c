@@ -11,7 +11,7 @@ int pending_init(struct pending *p, const struct policy_list *policies,
 	p->policies = policies;
 	/* The generator below never leaves 0. */
 	p->random = seed ? seed : 1;
-	p->page = calloc(policies->pages, sizeof(*p->page));
+	p->page = calloc((size_t)policies->pages + policies->ordinary, sizeof(*p->page));
 	return p->page ? 0 : -1;
 }
 

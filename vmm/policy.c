@@ -102,9 +102,16 @@ static int parse_range(struct parser *p, char *text)
 		p->policy.end = p->list->pages;
 		return 0;
 	}
+	if (!strcmp(text, "ram")) {
+		if (!p->list->ordinary)
+			return reject(p, "'ram' is always there, but of a restored VM");
+		p->policy.start = p->list->pages;
+		p->policy.end = p->list->pages + p->list->ordinary;
+		return 0;
+	}
 	second = strchr(text, '-');
 	if (!second)
-		return reject(p, "'%s' is neither 'all' nor START-END", text);
+		return reject(p, "'%s' is neither 'all' nor START-END, nor 'ram'", text);
 	*second++ = '\0';
 	if (parse_bound(p, text, &p->policy.start) ||
 	    parse_bound(p, second, &p->policy.end))
@@ -248,13 +255,14 @@ static int parse_policy(struct parser *p, char *text)
 	return parse_spec(p, spec);
 }
 
-void policy_list_init(struct policy_list *list, uint32_t pages,
+void policy_list_init(struct policy_list *list, uint32_t pages, uint32_t ordinary,
 		      uint32_t page_size)
 {
 	memset(list, 0, sizeof(*list));
 	list->pages = pages;
+	list->ordinary = ordinary;
 	list->page_size = page_size;
-	list->policy[0].end = pages;
+	list->policy[0].end = pages + ordinary;
 	list->policy[0].batch = 1;
 	list->count = 1;
 }

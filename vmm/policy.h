@@ -43,15 +43,20 @@ struct policy {
 	uint64_t delay_ns;
 };
 
-/* Entry 0 is the default, for all pages: so every page has a policy. */
+/*
+ * Entry 0 is the default, for all pages: so every page has a policy. Ordinary
+ * memory of a VM that was restored counts as @ordinary pages behind the @pages of
+ * cold memory.
+ */
 struct policy_list {
 	unsigned int count;
 	uint32_t pages;
+	uint32_t ordinary;
 	uint32_t page_size;
 	struct policy policy[POLICY_MAX];
 };
 
-void policy_list_init(struct policy_list *list, uint32_t pages,
+void policy_list_init(struct policy_list *list, uint32_t pages, uint32_t ordinary,
 		      uint32_t page_size);
 /* Returns 0, or -1 with the reason in @why and the list as it was. */
 int policy_list_add(struct policy_list *list, const char *text, char *why,

@@ -39,4 +39,10 @@ void result_write(struct result *r, const char *data, size_t size);
  */
 void result_end(struct result *r);
 
+struct state;
+
+/* result_state.c: the line that has begun goes on where the VM is restored. */
+void result_save(const struct result *r, struct state *state);
+void result_restore(struct result *r, struct state *state);
+
 #endif /* APFVM_RESULT_H */

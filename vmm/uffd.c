@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../bench/content.h"
+#include "state.h"
 #include "uffd.h"
 #include "util.h"
 
@@ -36,10 +37,44 @@ static void fill(struct uffd *u, uint64_t ipa)
 		u->page[i] = u->step[i] + first;
 }
 
-static int ask_for_copy(struct uffd *u, uint64_t offset)
+static uint64_t address_of(const struct uffd *u, uint32_t page)
+{
+	const char *ordinary = u->vm->memory.host;
+
+	if (page < u->pages)
+		return (uintptr_t)u->base + ((uint64_t)page << u->page_shift);
+	return (uintptr_t)ordinary + ((uint64_t)(page - u->pages) << u->page_shift);
+}
+
+static uint32_t page_at(const struct uffd *u, uint64_t address)
+{
+	uintptr_t ordinary = (uintptr_t)u->vm->memory.host;
+
+	if (address >= (uintptr_t)u->base)
+		return (address - (uintptr_t)u->base) >> u->page_shift;
+	return u->pages + ((address - ordinary) >> u->page_shift);
+}
+
+/* What the page holds: as saved, or, if it never was there, as it is to be. */
+static int get_page(struct uffd *u, uint32_t page)
+{
+	uint64_t offset = (uint64_t)page << u->page_shift;
+	int ret = 0;
+
+	if (page >= u->pages)
+		ret = state_read_ordinary(u->from, offset - ((uint64_t)u->pages << u->page_shift),
+					  u->page);
+	else if (u->from && state_has_cold(u->from, offset))
+		ret = state_read_cold(u->from, offset, u->page);
+	else
+		fill(u, u->ipa + offset);
+	return ret ? say_errno("%s", u->from->name) : 0;
+}
+
+static int ask_for_copy(struct uffd *u, uint64_t address)
 {
 	struct uffdio_copy copy = {
-		.dst = (uintptr_t)u->base + offset,
+		.dst = address,
 		.src = (uintptr_t)u->page,
 		.len = u->page_size,
 	};
@@ -47,20 +82,20 @@ static int ask_for_copy(struct uffd *u, uint64_t offset)
 	return ioctl(u->fd, UFFDIO_COPY, &copy);
 }
 
-static int ask_for_poison(struct uffd *u, uint64_t offset)
+static int ask_for_poison(struct uffd *u, uint64_t address)
 {
 	struct uffdio_poison poison = {
-		.range.start = (uintptr_t)u->base + offset,
+		.range.start = address,
 		.range.len = u->page_size,
 	};
 
 	return ioctl(u->fd, UFFDIO_POISON, &poison);
 }
 
-static int wake(struct uffd *u, uint64_t offset)
+static int wake(struct uffd *u, uint64_t address)
 {
 	struct uffdio_range range = {
-		.start = (uintptr_t)u->base + offset,
+		.start = address,
 		.len = u->page_size,
 	};
 
@@ -74,17 +109,17 @@ static int wake(struct uffd *u, uint64_t offset)
  */
 static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 {
-	uint64_t offset = (uint64_t)page << u->page_shift;
+	uint64_t address = address_of(u, page);
 	int ret;
 
-	if (how == POLICY_SERVE)
-		fill(u, u->ipa + offset);
+	if (how == POLICY_SERVE && get_page(u, page))
+		return -1;
 	do {
-		ret = how == POLICY_SERVE ? ask_for_copy(u, offset) :
-					    ask_for_poison(u, offset);
+		ret = how == POLICY_SERVE ? ask_for_copy(u, address) :
+					    ask_for_poison(u, address);
 	} while (ret && errno == EAGAIN);
 	if (ret && errno == EEXIST)
-		ret = wake(u, offset);
+		ret = wake(u, address);
 	if (ret)
 		return say_errno("userfaultfd: cannot answer for page %" PRIu32, page);
 	if (how == POLICY_SERVE) {
@@ -115,8 +150,7 @@ static uint64_t answer_due(struct uffd *u, uint64_t now)
 
 static void take_request(struct uffd *u, const struct uffd_msg *msg, uint64_t now)
 {
-	uint64_t offset = msg->arg.pagefault.address - (uintptr_t)u->base;
-	uint32_t page = offset >> u->page_shift;
+	uint32_t page = page_at(u, msg->arg.pagefault.address);
 
 	if (msg->event != UFFD_EVENT_PAGEFAULT)
 		return;
@@ -206,6 +240,17 @@ static bool wants_poison(const struct policy_list *list)
 	return false;
 }
 
+/* Of a restored VM all memory is missing, else the cold region. */
+static struct uffdio_range region(const struct uffd *u)
+{
+	const struct memory *mem = &u->vm->memory;
+
+	return (struct uffdio_range) {
+		.start = (uintptr_t)(u->from ? mem->host : u->base),
+		.len = mem->cold_size + (u->from ? mem->size : 0),
+	};
+}
+
 static int register_region(struct uffd *u, bool poison)
 {
 	struct uffdio_api api = {
@@ -213,8 +258,7 @@ static int register_region(struct uffd *u, bool poison)
 		.features = poison ? UFFD_FEATURE_POISON : 0,
 	};
 	struct uffdio_register reg = {
-		.range.start = (uintptr_t)u->base,
-		.range.len = u->size,
+		.range = region(u),
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
@@ -222,7 +266,7 @@ static int register_region(struct uffd *u, bool poison)
 		return say_errno(poison ? "userfaultfd: policy 'fail' needs Linux 6.6 or later" :
 				 "UFFDIO_API");
 	if (ioctl(u->fd, UFFDIO_REGISTER, &reg))
-		return say_errno("UFFDIO_REGISTER of the cold region");
+		return say_errno("UFFDIO_REGISTER");
 	return 0;
 }
 
@@ -243,7 +287,8 @@ static int alloc_buffers(struct uffd *u)
 static int set_up(struct uffd *u, const struct options *opt)
 {
 	/* A page that does not come back again has two marks. */
-	size_t marks = opt->marks ? 2 * (size_t)opt->policies.pages : 0;
+	size_t pages = (size_t)opt->policies.pages + opt->policies.ordinary;
+	size_t marks = opt->marks ? 2 * pages : 0;
 
 	if (open_userfaultfd(u) ||
 	    register_region(u, wants_poison(&opt->policies)) ||
@@ -261,11 +306,12 @@ int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
 	u->vm = vm;
 	u->ipa = memory_cold_ipa(&vm->memory);
 	u->base = vm->memory.host + vm->memory.size;
-	u->size = vm->memory.cold_size;
+	u->pages = opt->policies.pages;
+	u->from = opt->restore;
 	u->page_size = vm->memory.cold_page;
 	u->page_shift = __builtin_ctzll(u->page_size);
 	u->seed = opt->seed;
-	if (!u->size || opt->cold_file)
+	if ((!u->pages && !u->from) || opt->cold_file)
 		return 0;
 	if (set_up(u, opt)) {
 		uffd_destroy(u);
@@ -299,20 +345,25 @@ int uffd_start(struct uffd *u)
 	return 0;
 }
 
+void uffd_pause(struct uffd *u)
+{
+	if (!u->started)
+		return;
+	__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
+	pthread_kill(u->thread, SIGNAL_KICK);
+	pthread_join(u->thread, NULL);
+	u->started = false;
+}
+
 /*
  * A vCPU may sit in a stage-2 fault where no signal but SIGKILL reaches it.
  * Only the end of the registration gets it out.
  */
 void uffd_stop(struct uffd *u)
 {
-	struct uffdio_range range = { .start = (uintptr_t)u->base, .len = u->size };
+	struct uffdio_range range = region(u);
 
-	if (u->started) {
-		__atomic_store_n(&u->stopping, true, __ATOMIC_RELEASE);
-		pthread_kill(u->thread, SIGNAL_KICK);
-		pthread_join(u->thread, NULL);
-		u->started = false;
-	}
+	uffd_pause(u);
 	if (u->fd >= 0 && ioctl(u->fd, UFFDIO_UNREGISTER, &range))
 		say_errno("UFFDIO_UNREGISTER");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The cold region's server: one thread that takes requests for missing pages
- * from a userfaultfd and answers each as late as its policy says.
+ * from a userfaultfd and answers each as late as its policy says. In a VM that was
+ * restored, it is that of all memory, whose pages come from the file.
  */
 #ifndef APFVM_UFFD_H
 #define APFVM_UFFD_H
@@ -27,11 +28,12 @@ typedef uint64_t uffd_words __attribute__((vector_size(64)));
 
 /**
  * struct uffd - the server
- * @fd:		userfaultfd, or -1 if there is no cold region
+ * @fd:		userfaultfd, or -1 if there is nothing to serve
  * @vm:		ended if the server cannot go on
+ * @from:	the file that the VM was restored from, or NULL
  * @base:	host address of the cold region
  * @ipa:	its IPA
- * @size:	its size in bytes
+ * @pages:	its pages; those of ordinary memory have the numbers behind
  * @page_size:	of the host
  * @page_shift:	log2 of it
  * @seed:	what the pages hold follows from it
@@ -47,9 +49,10 @@ typedef uint64_t uffd_words __attribute__((vector_size(64)));
 struct uffd {
 	int fd;
 	struct vm *vm;
+	const struct state *from;
 	char *base;
 	uint64_t ipa;
-	uint64_t size;
+	uint32_t pages;
 	uint64_t page_size;
 	unsigned int page_shift;
 	uint64_t seed;
@@ -67,8 +70,10 @@ struct uffd {
 int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt);
 void uffd_destroy(struct uffd *u);
 int uffd_start(struct uffd *u);
+/* No answers any more. Whoever waits for a page waits on. */
+void uffd_pause(struct uffd *u);
 /*
- * No answers any more. Whoever waits for a page goes on, without its contents:
+ * Nor anything else. Whoever waits for a page goes on, without its contents:
  * so the vCPUs must have been kicked before.
  */
 void uffd_stop(struct uffd *u);

@@ -14,6 +14,8 @@
  * interrupted call is what counts.
  */
 #define SIGNAL_KICK	SIGUSR1
+/* From outside, with --save: save the VM now. */
+#define SIGNAL_SAVE	SIGUSR2
 
 /* Print "apfvm: MESSAGE" on stderr and return -1, for `return say_error(...)`. */
 int say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

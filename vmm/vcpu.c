@@ -64,7 +64,7 @@ static int finalize(const struct vcpu *vcpu)
 
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index)
 {
-	*vcpu = (struct vcpu) { .vm = vm, .index = index };
+	*vcpu = (struct vcpu) { .vm = vm, .index = index, .end = RUNNING };
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);
 	if (vcpu->fd < 0)
 		return say_errno("KVM_CREATE_VCPU %u", index);
@@ -85,6 +85,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int index)
 int vcpu_reset(struct vcpu *vcpu)
 {
 	vcpu->bus_error = 0;
+	vcpu->end = RUNNING;
 	return init(vcpu);
 }
 
@@ -235,6 +236,7 @@ static void *thread(void *arg)
 	sigaddset(&kick, SIGNAL_KICK);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	status = run_loop(vcpu);
+	vcpu->end = status;
 	if (status != RUNNING)
 		vm_end(vcpu->vm, status);
 	return NULL;

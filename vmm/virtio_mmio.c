@@ -2,6 +2,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 
+#include "state.h"
 #include "util.h"
 #include "virtio_mmio.h"
 
@@ -233,4 +234,47 @@ void virtio_mmio_broken(struct virtio_mmio *dev)
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	dev->interrupts |= VIRTIO_MMIO_INT_CONFIG;
 	gic_set_spi(&dev->vm->gic, dev->spi, 1);
+}
+
+struct saved_device {
+	uint32_t status;
+	uint32_t interrupts;
+	uint32_t features_select;
+	uint32_t queue_select;
+};
+
+/* The state of the line is the GIC's. */
+void virtio_mmio_save(const struct virtio_mmio *dev, struct state *state)
+{
+	const struct saved_device saved = {
+		.status = dev->status,
+		.interrupts = dev->interrupts,
+		.features_select = dev->features_select,
+		.queue_select = dev->queue_select,
+	};
+	unsigned int i;
+
+	state_put_name(state, "virt");
+	state_put(state, &saved, sizeof(saved));
+	for (i = 0; i < VIRTIO_QUEUES_MAX; i++)
+		virtqueue_save(&dev->queue[i], state);
+}
+
+int virtio_mmio_restore(struct virtio_mmio *dev, struct state *state)
+{
+	struct saved_device saved;
+	unsigned int i;
+
+	state_get_name(state, "virt");
+	state_get(state, &saved, sizeof(saved));
+	dev->status = saved.status;
+	dev->interrupts = saved.interrupts;
+	dev->features_select = saved.features_select;
+	dev->queue_select = saved.queue_select;
+	for (i = 0; i < VIRTIO_QUEUES_MAX; i++) {
+		if (virtqueue_restore(&dev->queue[i], &dev->vm->memory, state))
+			return say_error("%s: queue %u of a device is nowhere in memory",
+					 state->name, i);
+	}
+	return state_records_good(state);
 }

@@ -43,6 +43,10 @@ int virtio_mmio_create(struct virtio_mmio *dev, struct vm *vm, unsigned int slot
 		       uint32_t device_id);
 void virtio_mmio_destroy(struct virtio_mmio *dev);
 
+/* Into the records of a saved VM and back, while no vCPU runs. */
+void virtio_mmio_save(const struct virtio_mmio *dev, struct state *state);
+int virtio_mmio_restore(struct virtio_mmio *dev, struct state *state);
+
 /* For @notify: something of a queue was used. */
 void virtio_mmio_interrupt(struct virtio_mmio *dev);
 /* For @notify: the guest broke the rules; only a reset helps. */

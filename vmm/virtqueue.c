@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 
+#include "state.h"
 #include "virtqueue.h"
 
 void virtqueue_reset(struct virtqueue *q)
@@ -14,7 +15,7 @@ static void *ring_at(const struct memory *mem, uint64_t ipa, uint64_t size,
 	return ipa % alignment ? NULL : memory_at(mem, ipa, size);
 }
 
-int virtqueue_enable(struct virtqueue *q, const struct memory *mem)
+static int find_rings(struct virtqueue *q, const struct memory *mem)
 {
 	uint64_t n = q->size;
 
@@ -25,7 +26,12 @@ int virtqueue_enable(struct virtqueue *q, const struct memory *mem)
 			   sizeof(*q->avail) + n * sizeof(q->avail->ring[0]), 2);
 	q->used = ring_at(mem, q->used_ipa,
 			  sizeof(*q->used) + n * sizeof(q->used->ring[0]), 4);
-	if (!q->desc || !q->avail || !q->used)
+	return q->desc && q->avail && q->used ? 0 : -1;
+}
+
+int virtqueue_enable(struct virtqueue *q, const struct memory *mem)
+{
+	if (find_rings(q, mem))
 		return -1;
 	q->avail_index = 0;
 	q->used_index = 0;
@@ -100,4 +106,47 @@ int virtqueue_drain(struct virtqueue *q, const struct memory *mem,
 broken:
 	q->ready = false;
 	return -1;
+}
+
+/* Pointers are this process's own. */
+struct saved_queue {
+	uint64_t desc_ipa;
+	uint64_t avail_ipa;
+	uint64_t used_ipa;
+	uint32_t size;
+	uint16_t avail_index;
+	uint16_t used_index;
+	uint64_t ready;
+};
+
+void virtqueue_save(const struct virtqueue *q, struct state *state)
+{
+	const struct saved_queue saved = {
+		.desc_ipa = q->desc_ipa,
+		.avail_ipa = q->avail_ipa,
+		.used_ipa = q->used_ipa,
+		.size = q->size,
+		.avail_index = q->avail_index,
+		.used_index = q->used_index,
+		.ready = q->ready,
+	};
+
+	state_put(state, &saved, sizeof(saved));
+}
+
+int virtqueue_restore(struct virtqueue *q, const struct memory *mem, struct state *state)
+{
+	struct saved_queue saved;
+
+	state_get(state, &saved, sizeof(saved));
+	*q = (struct virtqueue) {
+		.size = saved.size,
+		.ready = saved.ready,
+		.desc_ipa = saved.desc_ipa,
+		.avail_ipa = saved.avail_ipa,
+		.used_ipa = saved.used_ipa,
+		.avail_index = saved.avail_index,
+		.used_index = saved.used_index,
+	};
+	return q->ready ? find_rings(q, mem) : 0;
 }

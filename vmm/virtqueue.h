@@ -42,4 +42,8 @@ int virtqueue_enable(struct virtqueue *q, const struct memory *mem);
 int virtqueue_drain(struct virtqueue *q, const struct memory *mem,
 		    virtqueue_consume_fn consume, void *opaque);
 
+/* Into the records of a saved VM and back; -1 if it cannot be where it says. */
+void virtqueue_save(const struct virtqueue *q, struct state *state);
+int virtqueue_restore(struct virtqueue *q, const struct memory *mem, struct state *state);
+
 #endif /* APFVM_VIRTQUEUE_H */

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "counter.h"
 #include "util.h"
 #include "vm.h"
 
@@ -32,10 +33,13 @@ close_kvm:
 	return -1;
 }
 
-/* With offset 0 guest and host read the same counter: one time base for both. */
+/*
+ * With offset 0 guest and host read the same counter: one time base for both. In
+ * a VM that was restored, the counter goes on from where it was.
+ */
 static int set_counter_offset(const struct vm *vm)
 {
-	struct kvm_arm_counter_offset offset = { .counter_offset = 0 };
+	struct kvm_arm_counter_offset offset = { .counter_offset = vm->counter_offset };
 
 	if (ioctl(vm->fd, KVM_ARM_SET_COUNTER_OFFSET, &offset) < 0)
 		return say_errno("KVM_ARM_SET_COUNTER_OFFSET (Linux 6.4 and later have it)");
@@ -79,6 +83,8 @@ int vm_create(struct vm *vm, const struct options *opt)
 		say_errno("KVM_CREATE_VM");
 		goto close_ended;
 	}
+	if (opt->restore)
+		vm->counter_offset = counter_read() - opt->counter;
 	if (set_counter_offset(vm))
 		goto close_vm;
 	if (memory_create(&vm->memory, vm->fd, opt))

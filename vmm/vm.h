@@ -16,6 +16,7 @@
 #include "options.h"
 
 struct kvm_run;
+struct state;
 
 /**
  * struct vcpu - a vCPU and the thread that runs it
@@ -25,6 +26,7 @@ struct kvm_run;
  * @run:	page shared with KVM
  * @thread:	valid while @started
  * @started:	there is a thread to kick and to join
+ * @end:	why its thread ended by itself, an enum status, or -1
  * @bus_error:	host address of memory that could not be had, or 0; written by
  *		the SIGBUS handler on the vCPU's own thread
  */
@@ -35,12 +37,14 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started;
+	int end;
 	uintptr_t bus_error;
 };
 
 struct vm {
 	int kvm_fd;
 	int fd;
+	uint64_t counter_offset;
 	size_t run_size;
 	struct memory memory;
 	struct gate gate;
@@ -86,6 +90,9 @@ void vcpu_kick(struct vcpu *vcpu);
 /* For gate_enter(): what it was kicked for is over. */
 void vcpu_clear_kick(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
+/* vcpu_state.c: of a vCPU without a thread; and into a new one. */
+int vcpu_save(const struct vcpu *vcpu, struct state *state);
+int vcpu_restore(const struct vcpu *vcpu, struct state *state);
 /* Once per process, before the first vcpu_start(). */
 void vcpu_catch_signals(void);
 

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		errx(2, "usage: orphan IMAGE");
 	opt.kernel = argv[1];
-	policy_list_init(&opt.policies, opt.cold_mib * MIB / PAGE_SIZE, PAGE_SIZE);
+	policy_list_init(&opt.policies, opt.cold_mib * MIB / PAGE_SIZE, 0, PAGE_SIZE);
 	if (policy_list_add(&opt.policies, "all:never", why, sizeof(why)))
 		errx(1, "%s", why);
 	launch(&vm, &uffd, &opt);

@@ -25,7 +25,7 @@ static struct fixture *with_seed(const char *first, const char *second, uint64_t
 	char why[160];
 
 	assert_non_null(f);
-	policy_list_init(&f->list, PAGES, 4096);
+	policy_list_init(&f->list, PAGES, 0, 4096);
 	assert_int_equal(policy_list_add(&f->list, first, why, sizeof(why)), 0);
 	if (second)
 		assert_int_equal(policy_list_add(&f->list, second, why, sizeof(why)), 0);

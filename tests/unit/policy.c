@@ -9,6 +9,7 @@
 #include "util.h"
 
 #define PAGES		1024
+#define ORDINARY	100
 #define PAGE_SIZE	4096
 
 static const struct good {
@@ -16,6 +17,7 @@ static const struct good {
 	struct policy policy;
 } good[] = {
 	{ "all:now",               { 0, PAGES, 1, POLICY_SERVE, POLICY_FIFO, 0 } },
+	{ "ram:never",             { PAGES, PAGES + ORDINARY, 1, POLICY_NEVER, POLICY_FIFO, 0 } },
 	{ "all:never",             { 0, PAGES, 1, POLICY_NEVER, POLICY_FIFO, 0 } },
 	{ "all:fail",              { 0, PAGES, 1, POLICY_FAIL, POLICY_FIFO, 0 } },
 	{ "all:now,fail",          { 0, PAGES, 1, POLICY_FAIL, POLICY_FIFO, 0 } },
@@ -70,6 +72,7 @@ static const struct wrong {
 	{ "0-1G:now",             "'1G' is beyond the 1024 pages" },
 	{ "5-5:now",              "5-5 is an empty range" },
 	{ "2-4K:now",             "2-4K is an empty range" },
+	{ "ram:now",              "'ram' is always there" },
 	{ "all:",                 "'' is none of" },
 	{ "all:later",            "'later' is none of" },
 	{ "all:now,",             "'' is none of" },
@@ -123,7 +126,7 @@ static void each_form_says_what_it_means(void **state)
 		struct policy_list list;
 		const struct policy *got = &list.policy[1];
 
-		policy_list_init(&list, PAGES, PAGE_SIZE);
+		policy_list_init(&list, PAGES, ORDINARY, PAGE_SIZE);
 		add(&list, good[i].text);
 		assert_int_equal(list.count, 2);
 		if (got->start != want->start || got->end != want->end ||
@@ -139,7 +142,7 @@ static void an_error_says_why_and_leaves_the_list_as_it_was(void **state)
 	unsigned int i;
 
 	(void)state;
-	policy_list_init(&list, PAGES, PAGE_SIZE);
+	policy_list_init(&list, PAGES, 0, PAGE_SIZE);
 	add(&list, "3-5:delay=7");
 	before = list;
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -159,7 +162,7 @@ static void a_reason_too_long_is_cut(void **state)
 	char why[9] = "........";
 
 	(void)state;
-	policy_list_init(&list, PAGES, PAGE_SIZE);
+	policy_list_init(&list, PAGES, 0, PAGE_SIZE);
 	assert_int_equal(policy_list_add(&list, "all:later", why, 8), -1);
 	assert_string_equal(why, "'later'");
 }
@@ -169,7 +172,7 @@ static void without_a_policy_pages_come_at_once(void **state)
 	struct policy_list list;
 
 	(void)state;
-	policy_list_init(&list, PAGES, PAGE_SIZE);
+	policy_list_init(&list, PAGES, 0, PAGE_SIZE);
 	assert_int_equal(policy_find(&list, 0), 0);
 	assert_int_equal(policy_find(&list, PAGES - 1), 0);
 	assert_int_equal(list.policy[0].answer, POLICY_SERVE);
@@ -190,7 +193,7 @@ static void a_later_policy_overrides_an_earlier_one(void **state)
 	unsigned int i;
 
 	(void)state;
-	policy_list_init(&list, PAGES, PAGE_SIZE);
+	policy_list_init(&list, PAGES, 0, PAGE_SIZE);
 	add(&list, "all:delay=1");
 	add(&list, "10-20:never");
 	add(&list, "15-30:fail");
@@ -207,7 +210,7 @@ static void one_policy_too_many_is_refused(void **state)
 	unsigned int i;
 
 	(void)state;
-	policy_list_init(&list, PAGES, PAGE_SIZE);
+	policy_list_init(&list, PAGES, 0, PAGE_SIZE);
 	for (i = 1; i < POLICY_MAX; i++)
 		add(&list, "all:now");
 	before = list;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Puts the parts together, and takes them apart. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "counter.h"
+#include "machine.h"
+#include "util.h"
+
+static void console_output(void *opaque, const void *data, size_t size)
+{
+	output_write(opaque, data, size);
+}
+
+static void result_output(void *opaque, const void *data, size_t size)
+{
+	result_write(opaque, data, size);
+}
+
+void machine_print_stats(struct machine *m, const char *name, FILE *to)
+{
+	struct uffd_counts counts;
+	uint64_t waiting, changes, dirty;
+
+	dirty = churn_read_dirty(&m->churn, &changes);
+	counts = uffd_read_counts(&m->uffd, &waiting);
+	fprintf(to, "{\"stats\":\"%s\",\"cntvct\":%" PRIu64 ",\"vcpus\":", name,
+		counter_read());
+	if (stats_print(&m->stats, to))
+		vm_end(&m->vm, STATUS_ERROR);
+	fprintf(to, ",\"uffd\":{\"requests\":%" PRIu64 ",\"repeated\":%" PRIu64
+		",\"served\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"waiting\":%" PRIu64
+		"},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64 "}}\n",
+		counts.requests, counts.repeated, counts.served, counts.failed,
+		waiting, changes, dirty);
+}
+
+static void on_stats(void *opaque, const char *name, struct output *out)
+{
+	struct machine *m = opaque;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+
+	if (to) {
+		machine_print_stats(m, name, to);
+		fclose(to);
+	}
+	if (!text) {
+		say_error("no memory for statistics '%s'", name);
+		vm_end(&m->vm, STATUS_ERROR);
+		return;
+	}
+	output_write(out, text, size);
+	free(text);
+}
+
+/* In this order they become hvc0 and hvc1. */
+static int create_consoles(struct machine *m)
+{
+	result_init(&m->result, &m->result_out, on_stats, m);
+	if (virtio_console_create(&m->console[0], &m->vm, 0, console_output,
+				  &m->console_out))
+		return -1;
+	if (virtio_console_create(&m->console[1], &m->vm, 1, result_output,
+				  &m->result)) {
+		virtio_console_destroy(&m->console[0]);
+		return -1;
+	}
+	return 0;
+}
+
+static void destroy_consoles(struct machine *m)
+{
+	virtio_console_destroy(&m->console[1]);
+	virtio_console_destroy(&m->console[0]);
+}
+
+int machine_load(struct machine *m, const struct options *opt)
+{
+	struct image image;
+
+	if (opt->restore)
+		return machine_restore(m, opt);
+	if (image_load(&image, &m->vm.memory, opt->kernel, opt->initrd))
+		return -1;
+	return vm_prepare_boot(&m->vm, &image, opt);
+}
+
+int machine_create(struct machine *m, const struct options *opt)
+{
+	if (vm_create(&m->vm, opt))
+		return -1;
+	if (create_consoles(m))
+		goto destroy_vm;
+	if (machine_load(m, opt))
+		goto destroy_consoles;
+	if (stats_create(&m->stats, &m->vm))
+		goto destroy_consoles;
+	if (uffd_create(&m->uffd, &m->vm, opt))
+		goto destroy_stats;
+	if (churn_create(&m->churn, &m->uffd, opt))
+		goto destroy_uffd;
+	return 0;
+destroy_uffd:
+	uffd_destroy(&m->uffd);
+destroy_stats:
+	stats_destroy(&m->stats);
+destroy_consoles:
+	destroy_consoles(m);
+destroy_vm:
+	vm_destroy(&m->vm);
+	return -1;
+}
+
+void machine_destroy(struct machine *m)
+{
+	churn_destroy(&m->churn);
+	uffd_destroy(&m->uffd);
+	stats_destroy(&m->stats);
+	destroy_consoles(m);
+	vm_destroy(&m->vm);
+}

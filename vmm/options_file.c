@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What --save and --restore mean for the other options. */
+#include <inttypes.h>
+
+#include "options.h"
+#include "state.h"
+#include "util.h"
+
+int options_check_save(const struct options *opt)
+{
+	if (opt->save_after_ms && !opt->save)
+		return say_error("--save-after: where to? Give --save FILE");
+	if (opt->save_after_ms && opt->stop_after_ms)
+		return say_error("--save-after and --stop-after exclude each other");
+	if (opt->save && (opt->cold_file || opt->backing))
+		return say_error("--save: cold memory has to be --cold-backing anon");
+	return 0;
+}
+
+/* What the file says, and the command line may only repeat. */
+static int from_file(uint64_t *field, uint64_t value, const char *what,
+		     const struct state *state)
+{
+	if (*field != OPTION_UNSET && *field != value)
+		return say_error("%s: %s is %" PRIu64 " there, not %" PRIu64,
+				 state->name, what, value, *field);
+	*field = value;
+	return 0;
+}
+
+int options_take_file(struct options *opt)
+{
+	const struct state_header *header = &opt->restore->header;
+
+	if (opt->kernel || opt->initrd || opt->boots || opt->cold_file ||
+	    opt->backing || opt->apf != APF_DEFAULT || opt->apf_intid)
+		return say_error("--restore: the VM has its kernel, command line, memory and APF");
+	opt->cold_ro = header->cold_ro;
+	opt->sve = header->sve;
+	opt->no_gic = header->no_gic;
+	opt->counter = header->counter;
+	return from_file(&opt->mem_mib, header->mem_mib, "--mem", opt->restore) ||
+	       from_file(&opt->cold_mib, header->cold_mib, "--cold", opt->restore) ||
+	       from_file(&opt->cpus, header->cpus, "--cpus", opt->restore) ||
+	       from_file(&opt->seed, header->seed, "--seed", opt->restore) ? -1 : 0;
+}
