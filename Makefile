@@ -18,6 +18,7 @@ help:		## this text
 	@echo "  T=<regex>                     run only the tests whose name matches"
 	@echo "  J=<number>                    system tests at a time (the CPUs, at most 4)"
 	@echo "  V=1                           show every line of the builds"
+	@echo "  MINUTES=<n>                   how long make soak goes on"
 	@echo
 	@echo "Everything built lies in $(CACHE), results in out/."
 
@@ -57,7 +58,7 @@ demo: images	## the demonstration: table, pictures, out/demo.json
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft" \
+		static="tests/static/run style checkpatch graft hazards" \
 		unit="$(UNIT)" \
 		models="models/run" \
 		+build="make -s --no-print-directory images" \
@@ -69,6 +70,10 @@ test-paranoid: images	## run the system tests on kernels that check themselves (
 	@lab/kernel kcsan
 	@tests/tap paranoid="env KERNEL_FLAVOUR=paranoid tests/system/run" \
 		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
+
+.PHONY: soak
+soak: images	## run the chains and loops for MINUTES=30
+	@tests/soak
 
 .PHONY: shell
 shell: images	## a shell in the host under QEMU, with apfvm at hand

@@ -2,13 +2,14 @@
 """docs/hazards.md: each hazard names tests, and they exist."""
 
 import re
+import subprocess
+import sys
 
 from harness import REPO, test
 
 PAGE = REPO / "docs" / "hazards.md"
 # Where a test's name is written: pattern of the files, and of the name in them.
 DEFINITIONS = (
-    ("tests/**/*.py", r'@test\("(\w+)"'),
     ("selftests/*.c", r'\.name = "(\w+)"'),
     ("tests/unit/*.c", r"cmocka_unit_test\w*\((\w+)"),
     ("models/run", r'\("(model[^"]*)"'),
@@ -16,8 +17,14 @@ DEFINITIONS = (
 ROW = re.compile(r"^\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]*)\|$", re.M)
 
 
+def system_tests():
+    listed = subprocess.run([sys.executable, REPO / "tests" / "system" / "run", "--list"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+    return set(listed.stdout.split())
+
+
 def defined():
-    return {name for pattern, name_is in DEFINITIONS for path in REPO.glob(pattern)
+    return system_tests() | {name for pattern, name_is in DEFINITIONS for path in REPO.glob(pattern)
             for name in re.findall(name_is, path.read_text())}
 
 
