@@ -20,7 +20,7 @@ def cpus_offline_and_online_in_a_loop():
     outcome = live(
         "cpus_offline_and_online_in_a_loop",
         ("online 3 0", "start --tasks 32 --pages 256 --pin-each", *rounds, "stats turned", "wait"),
-        cpus=4, policy=("all:delay=400",), guest_may_say=CPU_NOISE)
+        cpus=4, policy=("all:delay=400",), timeout=300, guest_may_say=CPU_NOISE)
     guest = outcome.find("guest_apf")[-1]
     expect(guest, woken=guest["announced"], killed=0)
     # Woken as its CPU goes, a task faults on its page again.

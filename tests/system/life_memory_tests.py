@@ -93,7 +93,7 @@ def guest_merged_by_ksm():
         "guest_merged_by_ksm",
         (WORK + " --write", "watch 100",
          WORK + f" --skip {PAGES} --label again --write"),
-        policy=(f"all:delay={DELAY}",), cpus=2, args=("--mergeable",), before="""
+        policy=(f"all:delay={DELAY}",), cpus=2, timeout=300, args=("--mergeable",), before="""
 echo 500 >/sys/kernel/mm/ksm/pages_to_scan
 echo 10 >/sys/kernel/mm/ksm/sleep_millisecs
 echo 1 >/sys/kernel/mm/ksm/run
