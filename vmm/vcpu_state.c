@@ -71,9 +71,8 @@ static int save_regs(const struct vcpu *vcpu, struct state *state)
 }
 
 /*
- * A load or store of a device is complete only in the next KVM_RUN, and so is an
- * exception that KVM is about to take for the guest. The kick has set
- * immediate_exit: nothing else happens.
+ * A load or store of a device is complete only in the next KVM_RUN: else it would
+ * be made a second time. With immediate_exit nothing but that happens there.
  */
 static int complete_exit(const struct vcpu *vcpu)
 {
