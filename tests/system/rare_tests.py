@@ -37,8 +37,9 @@ def back_before_the_ppi_is_taken():
 
 @test("ppi_taken_late_from_another_context")
 def ppi_taken_late_from_another_context():
-    """Long after: another task runs, and is not put to sleep for it."""
-    outcome, taken, guest = forced("ppi_taken_late_from_another_context", {"late_ppi": 40})
+    """Ticks later: another task runs, at another PC, and is not put to sleep for it."""
+    outcome, taken, guest = forced("ppi_taken_late_from_another_context", {"late_ppi": 600}, (
+        f"run --tasks {TASKS} --pages {PAGES} --half-syscall --bystander", "ps-d", "apf"))
     figures = outcome.figures()
     expect(taken, late_ppi=figures["announced"], reentered=(100, None))
     expect(figures, spurious=(1, None), sync=0, declined=0)
@@ -128,7 +129,7 @@ while [ ! -e /out/status ]; do
 done
 wait
 """)
-    expect(taken, unreadable=(5, None), untold=(2, None), retried=(2, None))
+    expect(taken, unreadable=(5, None), untold=(1, None), retried=(1, None))
     figures = outcome.figures()
     expect(figures, sync=taken["unreadable"] + taken["untold"], spurious=0, declined=0,
            announced=guest["announced"])
