@@ -15,6 +15,9 @@ DEFINITIONS = (
     ("models/run", r'\("(model[^"]*)"'),
 )
 ROW = re.compile(r"^\|([^|]+)\|([^|]+)\|([^|]+)\|([^|]*)\|$", re.M)
+# Tests, what was taken out, what they said then.
+EXPERIMENT = re.compile(r"^\|([^|]+)\|([^|]+)\|([^|]+)\|$", re.M)
+HEADINGS = ("hazard", "test")
 
 
 def system_tests():
@@ -28,10 +31,10 @@ def defined():
             for name in re.findall(name_is, path.read_text())}
 
 
-def rows():
+def rows(pattern=ROW):
     """Hazard, tests, what they assert, what stands in where the lab cannot show it."""
-    found = [[cell.strip() for cell in row] for row in ROW.findall(PAGE.read_text())]
-    return [row for row in found if row[0] != "hazard" and not set(row[0]) <= set("-: ")]
+    found = [[cell.strip() for cell in row] for row in pattern.findall(PAGE.read_text())]
+    return [row for row in found if row[0] not in HEADINGS and not set(row[0]) <= set("-: ")]
 
 
 @test("hazards_name_tests_that_exist")
@@ -45,3 +48,13 @@ def hazards_name_tests_that_exist():
             wrong.append(f"{hazard}: no test, or nothing that it asserts")
         wrong += [f"{hazard}: there is no test {name}" for name in names if name not in known]
     assert not wrong, "\n".join(wrong)
+
+
+@test("each_test_of_a_life_was_seen_to_fail")
+def each_test_of_a_life_was_seen_to_fail():
+    seen = {name for tests, *_ in rows(EXPERIMENT) for name in re.findall(r"`([^`]+)`", tests)}
+    life = {name for path in (REPO / "tests" / "system").glob("life_*_tests.py")
+            for name in re.findall(r'^@test\("(\w+)"', path.read_text(), re.M)}
+    assert len(life) >= 20, life
+    assert not seen - defined(), f"there is no test {', '.join(sorted(seen - defined()))}"
+    assert not life - seen, f"not seen to fail: {', '.join(sorted(life - seen))}"

@@ -5,6 +5,8 @@ No task lost, each page as it should be, no warning, no worker left when the VMM
 gone, and a guest that has nothing to do costs the host next to nothing.
 """
 
+import itertools
+
 from end_tests import AFTERMATH, check_aftermath
 from vm import Vm, check, command_line, expect, run
 
@@ -29,15 +31,16 @@ wait
 """ + AFTERMATH
 
 
-def live(name, *boots, before="", meanwhile="", args=(), next_append="",
+def live(name, *boots, before="", meanwhile="", args=(), appends=(),
          guest_may_say=(), host_may_say=(), **options):
     """Run it, to an idle end. Returns the outcome, checked for all but the counts.
 
-    boots: the steps of each boot; a reset leads from one to the next.
+    boots: the steps of each boot; a reset leads from one to the next. appends: what the
+    later ones have on their command lines.
     """
     boots = [*boots[:-1], (*boots[-1], *IDLE)]
-    for steps in boots[1:]:
-        args = (*args, "--append", command_line(steps, next_append))
+    for steps, append in itertools.zip_longest(boots[1:], appends, fillvalue=""):
+        args = (*args, "--append", command_line(steps, append))
     outcome = run(name, Vm(steps=boots[0], args=args, **options, script=SCENARIO.format(
         before=before, meanwhile=meanwhile)))
     check(outcome, guest_may_say=guest_may_say, host_may_say=host_may_say)

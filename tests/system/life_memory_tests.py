@@ -57,8 +57,8 @@ def backed(name, backing, requests, **options):
 
 @test("cold_memory_that_is_shared")
 def cold_memory_that_is_shared():
-    expect(backed("cold_memory_that_is_shared", "shmem", PAGES), announced=PAGES, ready=PAGES, halted=0,
-           sync=0, spurious=0)
+    expect(backed("cold_memory_that_is_shared", "shmem", PAGES), announced=PAGES, ready=PAGES,
+           halted=0, sync=0, spurious=0, stage2_aborts=(PAGES, PAGES * 1.1))
 
 
 @test("cold_memory_of_huge_pages")

@@ -12,6 +12,8 @@ from life import IDLE, check_in_flight, live
 from vm import command_line, expect
 
 WAITING = 8
+# A kernel that tells the host of blocks of its own would end the old ones by that.
+NO_DRIVER = "no-kvmapf"
 # Pages of the first kernel come late, those of the next one do not.
 POLICY = ("all:delay=1500", "64-2048:delay=20")
 FAULTING = (f"start --tasks {WAITING} --pages 64", "sleep 300", "stats waiting")
@@ -62,36 +64,37 @@ def reset_by_a_guest_that_does_not_disable():
 @test("reboot_with_faults_in_flight")
 def reboot_with_faults_in_flight():
     check_takes_over(live("reboot_with_faults_in_flight", (*FAULTING, "reboot"),
-                          (*WATCHING, *WORKING), policy=POLICY, cpus=2))
+                          (*WATCHING, "reboot"), WORKING, appends=(NO_DRIVER, ""),
+                          policy=POLICY, cpus=2))
 
 
 @test("reset_without_a_word_with_faults_in_flight")
 def reset_without_a_word_with_faults_in_flight():
     """As after a panic: no notifier runs, no CPU goes offline. And nobody enables again."""
     check_next(live("reset_without_a_word_with_faults_in_flight", (*FAULTING, "sysrq b"), WATCHING,
-                    next_append="no-kvmapf", policy=POLICY, cpus=2))
+                    appends=(NO_DRIVER,), policy=POLICY, cpus=2))
 
 
 @test("reset_by_the_vmm_with_faults_in_flight")
 def reset_by_the_vmm_with_faults_in_flight():
     check_takes_over(live("reset_by_the_vmm_with_faults_in_flight", (*FAULTING, "sleep 60000"),
-                          (*WATCHING, *WORKING), policy=POLICY, cpus=4, meanwhile="""
+                          (*WATCHING, "reboot"), WORKING, appends=(NO_DRIVER, ""),
+                          policy=POLICY, cpus=4, meanwhile="""
 until_seen '"stats":"waiting"'
 sleep 0.1
 kill -HUP $(pidof apfvm)
 """))
 
 
-def kexec(name, next_append, *steps, load="kexec load", go="kexec now", **options):
-    before = KEXEC.format(append=command_line((*steps, *IDLE), next_append))
+def kexec(name, append_next, *steps, load="kexec load", go="kexec now", **options):
+    before = KEXEC.format(append=command_line((*steps, *IDLE), append_next))
     return live(name, (load, *FAULTING, go), before=before, args=("--initrd", "/tmp/initrd"),
                 policy=POLICY, **options)
 
 
 @test("kexec_into_a_kernel_without_a_driver")
 def kexec_into_a_kernel_without_a_driver():
-    """It does not tell the host of blocks of its own, which would end the old ones."""
-    check_next(kexec("kexec_into_a_kernel_without_a_driver", "no-kvmapf", *WATCHING))
+    check_next(kexec("kexec_into_a_kernel_without_a_driver", NO_DRIVER, *WATCHING))
 
 
 @test("kexec_into_a_kernel_with_a_driver")
