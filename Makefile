@@ -5,7 +5,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arm64-apf
 CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACHE)/bin
 UNIT := make -s --no-print-directory -C tests/unit
 
-export KERNEL_SOURCE BUSYBOX T V J
+export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J
 
 .PHONY: help
 help:		## this text
@@ -15,6 +15,7 @@ help:		## this text
 	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this Linux 6.12, not from Debian's"
 	@echo "  KERNEL=<tree>                 what graft and ungraft work on"
 	@echo "  BUSYBOX=<file>                static arm64 busybox, not Debian's"
+	@echo "  DEBIAN_IMAGE=<file>           made elsewhere by make debian, not made here"
 	@echo "  T=<regex>                     run only the tests whose name matches"
 	@echo "  J=<number>                    system tests at a time (the CPUs, at most 4)"
 	@echo "  V=1                           show every line of the builds"
@@ -51,6 +52,10 @@ guests: kernel vmm	## build what only the tests run: bare guests, KVM selftest
 images: kernel vmm bench guests	## make the initramfs images
 	@lab/images
 
+.PHONY: debian
+debian: deps	## make the disk image of arm64 programs: QEMU, redis, ...
+	@lab/debian
+
 .PHONY: demo
 demo: images	## the demonstration: table, pictures, out/demo.json
 	@bench/demo
@@ -61,7 +66,7 @@ test: deps	## run all tests (T=<regex>: some of them)
 		static="tests/static/run style checkpatch graft hazards" \
 		unit="$(UNIT)" \
 		models="models/run" \
-		+build="make -s --no-print-directory images" \
+		+build="make -s --no-print-directory images debian" \
 		kernel="tests/static/run kernel" \
 		system="tests/system/run"
 

@@ -63,6 +63,13 @@ def run_archive(scenario, files, interactive):
     return archive.encode()
 
 
+def disk_options(disks):
+    """Read-only, so that many hosts may use one file. Their order is not that of /dev/vd*."""
+    for serial, path in (disks or {}).items():
+        yield from ("-drive", f"if=none,id={serial},file={path},format=raw,readonly=on",
+                    "-device", f"virtio-blk-device,drive={serial},serial={serial}")
+
+
 def qemu_command(folder, mode, smp, mem, append, image, interactive):
     path = kernel.image(image)
     if not path.exists():
@@ -189,17 +196,19 @@ def folder_of(out, image):
 
 
 def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="",
-        image=None, files=None, qemu=()):
+        image=None, files=None, disks=None, qemu=()):
     """Run a scenario (text of a sh script) in a fresh host; everything lands in out.
 
-    qemu: more of its options.
+    files: names in the host, by those here. disks: files with their contents, by
+    serial, which the host finds in /sys/block/*/serial. qemu: more of its options.
     """
     image = image or kernel.chosen()
     folder = folder_of(out, image)
     timeout *= kernel.SLOW.get(image, 1)
     with owned(folder):
         prepare(folder, scenario, files)
-        command = qemu_command(folder, mode, smp, mem, append, image, False) + list(qemu)
+        command = qemu_command(folder, mode, smp, mem, append, image, False)
+        command += [*disk_options(disks), *qemu]
         (folder / "scenario").write_text(scenario)
         (folder / "qemu.cmd").write_text(shlex.join(command) + "\n")
         start = time.monotonic()
@@ -220,9 +229,10 @@ def result(folder, error, seconds):
                   klog.read_text(errors="replace") if klog.exists() else "", seconds)
 
 
-def shell(out, smp=2, mem="2G", append="", image=kernel.BASE_FLAVOUR, files=None):
+def shell(out, smp=2, mem="2G", append="", image=kernel.BASE_FLAVOUR, files=None, disks=None):
     """A shell in the host, on this terminal."""
     folder = Path(out).resolve()
     with owned(folder):
         prepare(folder, "", files, interactive=True)
-        return subprocess.call(qemu_command(folder, "mttcg", smp, mem, append, image, True))
+        command = qemu_command(folder, "mttcg", smp, mem, append, image, True)
+        return subprocess.call([*command, *disk_options(disks)])

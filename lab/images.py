@@ -40,7 +40,7 @@ def host_archive():
     shell = busybox.ensure()
     busybox.check_static_arm64(shell)
     archive = Archive()
-    for name in ("dev", "proc", "sys", "tmp", "out", "sbin", "etc", "boot"):
+    for name in ("dev", "proc", "sys", "tmp", "out", "sbin", "etc", "boot", "debian"):
         archive.folder(name)
     archive.char_device("dev/console", 5, 1)
     archive.char_device("dev/null", 1, 3)
@@ -49,6 +49,7 @@ def host_archive():
         if name != "busybox":
             archive.link(f"bin/{name}", "busybox")
     archive.file("init", (SOURCES / "host-init").read_bytes(), 0o755)
+    archive.file("bin/debian", (SOURCES / "debian").read_bytes(), 0o755)
     for path in programs():
         if path.name not in GUEST_PROGRAMS:
             archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)
