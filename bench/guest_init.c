@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * guest-init: PID 1 of the guest. Does the steps that its arguments (the words
- * after "--" on the kernel's command line) list, separated by ":", reports
- * through the result channel, and turns the guest off. Another step is done
- * even if one before it failed: what is known then is worth having.
+ * after "--" on the kernel's command line) list, separated by ":", then those in
+ * the file /job, if there is one, a line each; reports through the result channel,
+ * and turns the guest off. Another step is done even if one before it failed: what
+ * is known then is worth having.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "guest.h"
 
 #define RESULT_CHANNEL	"/dev/hvc1"
+#define JOB		"/job"
 
 static const char * const mounts[][2] = {
 	{ "proc", "/proc" },
@@ -79,6 +81,24 @@ static int do_steps(int words, char **word)
 	return status ? 1 : 0;
 }
 
+/* A long job does not fit into a kernel's command line. */
+static int do_job(void)
+{
+	char *word[GUEST_WORDS_MAX], line[1024];
+	FILE *job = fopen(JOB, "re");
+	int status = 0;
+
+	while (job && fgets(line, sizeof(line), job)) {
+		char *all = strtok(line, "\n");
+
+		if (all)
+			status |= do_steps(cut_words(2, (char *[]){ NULL, all }, word), word);
+	}
+	if (job)
+		fclose(job);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	char *word[GUEST_WORDS_MAX];
@@ -91,6 +111,7 @@ int main(int argc, char **argv)
 	if (klog_start())
 		channel_fail("there is no kernel log to read");
 	status = do_steps(cut_words(argc, argv, word), word);
+	status |= do_job();
 	klog_report();
 	channel_line("{\"done\":true,\"status\":%d}", status);
 	sync();

@@ -11,20 +11,31 @@
 #include "content.h"
 
 /*
- * A loop of two instructions: US of computing is exact in a lab that runs one
+ * YIELD does nothing on hardware. The emulator, whose CPUs take turns on one
+ * timeline, gives the turn away at it. Without it another CPU of the host, with
+ * a page to fetch, would stand still for as long as this one has work.
+ */
+static void take_turns(void)
+{
+	__asm__ volatile("yield" : : : "memory");
+}
+
+/*
+ * 1000 instructions for each US: so US is exact in a lab that runs one
  * instruction per nanosecond, shorter on a faster CPU, and the same amount of
  * work in every run on any of them. Calibration would make it differ.
  */
-#define LOOPS_PER_US	500
-
 static void compute(u64 us)
 {
-	u64 loops = us * LOOPS_PER_US;
+	u64 loops;
 
-	if (!loops)
-		return;
-	__asm__ volatile("1:	subs	%0, %0, #1\n\tb.ne	1b"
-			 : "+r" (loops) : : "cc");
+	while (us--) {
+		__asm__ volatile("	mov	%0, #498\n"
+				 "1:	subs	%0, %0, #1\n"
+				 "	b.ne	1b"
+				 : "=&r" (loops) : : "cc");
+		take_turns();
+	}
 }
 
 /* The words of a page that one task touches and checks: all but with --same-page. */
@@ -89,8 +100,10 @@ static bool by_syscall(const struct task *t)
 
 static u64 touch(struct task *t, const struct slice *s, u64 value)
 {
-	u64 before = counter_read();
+	u64 before;
 
+	take_turns();
+	before = counter_read();
 	if (by_syscall(t))
 		value = access_by_syscall(t, s->word, value);
 	else if (t->load->cfg.fp)
@@ -102,6 +115,7 @@ static u64 touch(struct task *t, const struct slice *s, u64 value)
 		t->log[t->touches].before = before;
 		t->log[t->touches].after = counter_read();
 	}
+	take_turns();
 	return value;
 }
 

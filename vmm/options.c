@@ -37,6 +37,7 @@ static const char help[] =
 "  --mergeable         the host may merge all pages of the guest (KSM)\n"
 "  --cold-ro           the guest may only read it; writes there go nowhere\n"
 "  --cpus N            vCPUs, 1 to 8 (1)\n"
+"  --pin               vCPU n on the host's CPU n, and nowhere else\n"
 "  --seed N            what the cold pages hold follows from it (1)\n"
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
 "  --apf MODE          asynchronous page faults: default, off or on (default)\n"
@@ -106,6 +107,7 @@ enum {
 	OPTION_MERGEABLE,
 	OPTION_SVE,
 	OPTION_NO_GIC,
+	OPTION_PIN,
 	OPTION_HELP,
 	OPTION_COUNT,
 };
@@ -296,6 +298,7 @@ static void fill_getopt_table(struct option *table)
 	table[OPTION_RESTORE].name = "restore";
 	table[OPTION_COLD_RO].name = "cold-ro";
 	table[OPTION_NO_GIC].name = "no-gic";
+	table[OPTION_PIN].name = "pin";
 	table[OPTION_HELP].name = "help";
 }
 
@@ -329,6 +332,9 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		return 0;
 	case OPTION_NO_GIC:
 		opt->no_gic = true;
+		return 0;
+	case OPTION_PIN:
+		opt->pin = true;
 		return 0;
 	case ':':
 		return say_error("%s needs a value", argv[optind - 1]);

@@ -81,6 +81,7 @@ struct options {
 	bool sve;
 	bool cold_ro;
 	bool no_gic;
+	bool pin;
 	struct policy_list policies;
 };
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <linux/psci.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -242,6 +243,16 @@ static void *thread(void *arg)
 	return NULL;
 }
 
+static int pin(const struct vcpu *vcpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(vcpu->index, &set);
+	errno = pthread_setaffinity_np(vcpu->thread, sizeof(set), &set);
+	return errno ? say_errno("--pin: vCPU %u", vcpu->index) : 0;
+}
+
 int vcpu_start(struct vcpu *vcpu)
 {
 	int error = pthread_create(&vcpu->thread, NULL, thread, vcpu);
@@ -250,7 +261,7 @@ int vcpu_start(struct vcpu *vcpu)
 		return say_error("cannot start a thread for vCPU %u: %s",
 				 vcpu->index, strerror(error));
 	vcpu->started = true;
-	return 0;
+	return vcpu->vm->pin ? pin(vcpu) : 0;
 }
 
 /*

@@ -49,6 +49,7 @@ static int set_counter_offset(const struct vm *vm)
 static int create_vcpus(struct vm *vm, const struct options *opt)
 {
 	vm->sve = opt->sve;
+	vm->pin = opt->pin;
 	while (vm->cpus < opt->cpus) {
 		struct vcpu *vcpu = &vm->vcpu[vm->cpus];
 

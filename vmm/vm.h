@@ -51,6 +51,7 @@ struct vm {
 	struct gic gic;
 	struct mmio_bus bus;
 	bool sve;
+	bool pin;
 	unsigned int boot;
 	unsigned int cpus;
 	struct vcpu vcpu[CPUS_MAX];
