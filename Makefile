@@ -16,8 +16,8 @@ help:		## this text
 	@echo "  KERNEL=<tree>                 what graft and ungraft work on"
 	@echo "  BUSYBOX=<file>                static arm64 busybox, not Debian's"
 	@echo "  DEBIAN_IMAGE=<file>           made elsewhere by make debian, not made here"
-	@echo "  T=<regex>                     run only the tests whose name matches"
-	@echo "  J=<number>                    system tests at a time (the CPUs, at most 4)"
+	@echo "  T=<regex>                     run only the tests, or runs of the benchmark, whose name matches"
+	@echo "  J=<number>                    QEMUs at a time: system tests (the CPUs, at most 4), bench"
 	@echo "  V=1                           show every line of the builds"
 	@echo "  MINUTES=<n>                   how long make soak goes on"
 	@echo
@@ -36,8 +36,8 @@ vmm: kernel	## build the VMM, apfvm
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C vmm $(CROSS) KSRC=$(CACHE)/src/linux-6.12
 
-.PHONY: bench
-bench: kernel	## build the workload, apfload, and the guest's init
+.PHONY: load
+load: kernel	## build the workload, apfload, and the guest's init
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
 
@@ -49,7 +49,7 @@ guests: kernel vmm	## build what only the tests run: bare guests, KVM selftest
 	@+$(MAKE) -s --no-print-directory -C selftests $(CROSS) KSRC=$(CACHE)/src/linux-6.12
 
 .PHONY: images
-images: kernel vmm bench guests	## make the initramfs images
+images: kernel vmm load guests	## make the initramfs images
 	@lab/images
 
 .PHONY: debian
@@ -60,10 +60,18 @@ debian: deps	## make the disk image of arm64 programs: QEMU, redis, ...
 demo: images	## the demonstration: table, pictures, out/demo.json
 	@bench/demo
 
+.PHONY: bench
+bench: images	## measure a choice (10 to 20 min): out/report.html, out/bench.json
+	@bench/measure
+
+.PHONY: bench-full
+bench-full: images	## measure everything (an hour or two)
+	@bench/measure --full
+
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards" \
+		static="tests/static/run style checkpatch graft hazards bench" \
 		unit="$(UNIT)" \
 		models="models/run" \
 		+build="make -s --no-print-directory images debian" \

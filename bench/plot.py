@@ -56,14 +56,20 @@ unset multiplot
 """
 
 
-def run_gnuplot(script):
+def svg_of(script):
+    """What gnuplot draws, if the script says no other output."""
     try:
         done = subprocess.run(["gnuplot"], input=script, text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:
         raise ReportError("gnuplot is missing: install the package gnuplot-nox") from None
     if done.returncode:
-        raise ReportError(f"gnuplot: {done.stdout.strip()}")
+        raise ReportError(f"gnuplot: {done.stderr.strip()}")
+    return done.stdout
+
+
+def run_gnuplot(script):
+    svg_of(script)
 
 
 def block(name, rows):

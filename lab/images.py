@@ -14,7 +14,7 @@ GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload"}
 
 
 def programs():
-    """What `make vmm`, `make bench` and `make guests` have built; not the objects."""
+    """What `make vmm`, `make load` and `make guests` have built; not the objects."""
     found = sorted(paths.BIN.iterdir()) if paths.BIN.exists() else []
     return [path for path in found if path.is_file() and path.stat().st_mode & 0o111]
 
@@ -22,7 +22,7 @@ def programs():
 def program(name):
     data = graft.read(paths.BIN / name)
     if data is None:
-        raise LabError(f"{paths.BIN / name} is missing: run `make bench`")
+        raise LabError(f"{paths.BIN / name} is missing: run `make load`")
     return data
 
 

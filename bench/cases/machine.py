@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the cases share: the levels, and a scenario that runs one VM per level in one host."""
+
+import dataclasses
+import shlex
+
+from bench import report
+
+PAGES_PER_MIB = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """value: of the host's parameter. append: to the guest's kernel command line."""
+
+    value: str
+    append: str = ""
+    pend_only: int = 0
+
+
+# pend: told as the branch of 2026 does, by an interrupt of the guest's own priority that is only
+# pended. kernel: what our guest does unless it is told otherwise. ceiling: no page is missing.
+LEVELS = {
+    "off": Level("off"),
+    "halt": Level("halt"),
+    "pend": Level("on", "kvm_apf.kernel=0", pend_only=2),
+    "announce": Level("on", "kvm_apf.kernel=0"),
+    "kernel": Level("on"),
+    "ceiling": Level("off"),
+}
+TOLD = ("pend", "announce", "kernel")
+
+START = """\
+# The vCPUs have a CPU of the host each; all else is done by the last one. On one timeline
+# a halted vCPU that polls takes its time from those that it waits for.
+uname -r >/out/uname
+echo 0 >/sys/module/kvm/parameters/halt_poll_ns || exit 95
+echo {mask:x} >/sys/devices/virtual/workqueue/cpumask || exit 96
+"""
+
+VM = """\
+echo {value} >/sys/module/kvm-arm/parameters/apf || exit 99
+echo {pend_only} >/sys/kernel/debug/kvm/apf/knobs/pend_only || exit 98
+mkdir -p /tmp/{name}
+cat >/tmp/{name}/job <<'END'
+{job}
+END
+(cat /boot/guest.cpio; cd /tmp/{name}; echo job | cpio -o -H newc 2>/dev/null) >/tmp/{name}/initrd
+echo "bench: {name}" >/dev/console
+{command} || {{ echo "{name}: apfvm ended with status $?"; exit 97; }}
+rm -r /tmp/{name}
+"""
+
+
+def start(vcpus):
+    return START.format(mask=1 << vcpus)
+
+
+def words(step):
+    return step.replace(" ", ",")
+
+
+def vm(name, level, steps, vcpus=1, cold_mib=0, policies=(), options=()):
+    """sh: one VM at a level. Its result goes to /out/NAME.result."""
+    policy = [word for text in policies for word in ("--policy", text)]
+    command = shlex.join([
+        "taskset", f"{1 << vcpus:x}", "apfvm", "--pin", "--kernel", "/boot/Image",
+        "--initrd", f"/tmp/{name}/initrd", "--cpus", str(vcpus), "--cold", str(cold_mib), *policy,
+        "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append}".strip(),
+        "--console", f"/out/{name}.console", "--result", f"/out/{name}.result", *options])
+    return VM.format(name=name, value=level.value, pend_only=level.pend_only, command=command,
+                     job="\n".join(words(step) for step in steps))
+
+
+def host(vcpus):
+    """For lab.boot.run(): a CPU per vCPU, and one for all else."""
+    return {"smp": vcpus + 1, "timeout": 7200}
+
+
+def records(out, name, may_say=()):
+    """What a VM reported, after a look at whether all of it is well."""
+    try:
+        text = (out / f"{name}.result").read_text(errors="replace")
+    except FileNotFoundError:
+        raise report.ReportError(f"{out}: {name}.result is missing: that VM did not run") from None
+    found = report.parse(text, name)
+    report.check_end(found, name)
+    for record in found:
+        record["klog"] = [line for line in record.get("klog", ())
+                          if not any(words in line for words in may_say)]
+    report.check_silent(found, name)
+    return found
+
+
+def figures(found, label, name):
+    """Of one run; an error if a page was not what it should be."""
+    one = report.run_figures(found, label, name)
+    report.check_figures(one, f"{name}, {label}", announces=False)
+    return one
