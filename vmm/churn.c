@@ -166,10 +166,11 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-int churn_create(struct churn *churn, const struct uffd *uffd, const struct options *opt)
+int churn_create(struct churn *churn, struct vm *vm, const struct uffd *uffd,
+		 const struct options *opt)
 {
 	*churn = (struct churn) {
-		.vm = uffd->vm, .uffd = uffd,
+		.vm = vm, .uffd = uffd,
 		.how = opt->churn.how, .every_ms = opt->churn.every_ms,
 		.logged = opt->dirty_log, .stop_fd = -1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,

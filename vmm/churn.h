@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "options.h"
 #include "uffd.h"
+#include "vm.h"
 
 /**
  * struct churn - the thread that makes the changes
@@ -43,7 +45,8 @@ struct churn {
 	uint64_t dirty;
 };
 
-int churn_create(struct churn *churn, const struct uffd *uffd, const struct options *opt);
+int churn_create(struct churn *churn, struct vm *vm, const struct uffd *uffd,
+		 const struct options *opt);
 void churn_destroy(struct churn *churn);
 int churn_start(struct churn *churn);
 /* Before the vCPUs are ended, which it may keep waiting. */

@@ -99,7 +99,7 @@ int machine_create(struct machine *m, const struct options *opt)
 		goto destroy_consoles;
 	if (uffd_create(&m->uffd, &m->vm, opt))
 		goto destroy_stats;
-	if (churn_create(&m->churn, &m->uffd, opt))
+	if (churn_create(&m->churn, &m->vm, &m->uffd, opt))
 		goto destroy_uffd;
 	return 0;
 destroy_uffd:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "state.h"
 #include "util.h"
 
 #define HUGE	(2 * MIB)
@@ -105,6 +106,15 @@ static int map_cold_file(const struct memory *mem, const char *path)
 	return cold == MAP_FAILED ? say_errno("cannot map %s", path) : 0;
 }
 
+/* Page by page, as the file's pages come. What the guest writes stays its own. */
+static int map_saved(const struct memory *mem, const struct state *from)
+{
+	void *all = mmap(mem->host, mem->size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, from->fd, from->header.memory);
+
+	return all == MAP_FAILED ? say_errno("cannot map %s", from->name) : 0;
+}
+
 /* In place of the anonymous memory, too. */
 static int map_cold_backing(const struct memory *mem, enum backing backing)
 {
@@ -123,8 +133,10 @@ static int map_cold_backing(const struct memory *mem, enum backing backing)
 	return cold == MAP_FAILED ? say_errno("cannot map the cold memory") : 0;
 }
 
-static int map_cold(const struct memory *mem, const struct options *opt)
+static int map_files(const struct memory *mem, const struct options *opt)
 {
+	if (opt->mapped)
+		return map_saved(mem, opt->restore);
 	if (opt->cold_file)
 		return map_cold_file(mem, opt->cold_file);
 	return opt->backing ? map_cold_backing(mem, opt->backing) : 0;
@@ -141,7 +153,7 @@ int memory_create(struct memory *mem, int vm_fd, const struct options *opt)
 		return say_errno("cannot map %" PRIu64 " MiB of guest memory",
 				 (mem->size + mem->cold_size) / MIB);
 	advise(mem, opt);
-	if (map_cold(mem, opt) || add_slots(mem, vm_fd, opt)) {
+	if (map_files(mem, opt) || add_slots(mem, vm_fd, opt)) {
 		memory_destroy(mem);
 		return -1;
 	}

@@ -27,6 +27,7 @@ static const char help[] =
 "  --cold MIB          cold memory, behind the ordinary memory (0)\n"
 "  --cold-file FILE    cold memory is FILE, mapped privately, as a snapshot is: no\n"
 "                      policy, and beyond the end of FILE no page can be had\n"
+"  --pages-socket PATH apfpages, a process of its own, serves the cold memory\n"
 "  --cold-backing HOW  cold memory is anon, shmem, or hugetlb: pages of 2 MiB (anon)\n"
 "  --churn HOW=MS      every MS, while pages are under way, the cold memory's\n"
 "                      memslot is deleted and comes back (delete), is elsewhere\n"
@@ -53,6 +54,7 @@ static const char help[] =
 "  --save-after MS     or after that time\n"
 "  --restore FILE      go on with a saved VM, whose memory comes back page by page\n"
 "                      when it is touched. Size, vCPUs and seed are the file's\n"
+"  --mapped            or as the file is mapped, privately: no policy, no cold memory\n"
 "  --help              this text\n"
 "\n"
 "RANGE is 'all' or START-END in pages of the cold memory, END not included;\n"
@@ -84,6 +86,7 @@ static const struct rule {
 	{ "result",     offsetof(struct options, result),        0, 0 },
 	{ "marks",      offsetof(struct options, marks),         0, 0 },
 	{ "cold-file",  offsetof(struct options, cold_file),     0, 0 },
+	{ "pages-socket", offsetof(struct options, pages_socket), 0, 0 },
 	{ "save",       offsetof(struct options, save),          0, 0 },
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
@@ -94,6 +97,20 @@ static const struct rule {
 	{ "save-after", offsetof(struct options, save_after_ms), 1, INT32_MAX },
 };
 
+/* Options without a value. */
+static const struct flag {
+	const char *name;
+	size_t field;
+} flags[] = {
+	{ "cold-ro",   offsetof(struct options, cold_ro) },
+	{ "dirty-log", offsetof(struct options, dirty_log) },
+	{ "mapped",    offsetof(struct options, mapped) },
+	{ "mergeable", offsetof(struct options, mergeable) },
+	{ "no-gic",    offsetof(struct options, no_gic) },
+	{ "pin",       offsetof(struct options, pin) },
+	{ "sve",       offsetof(struct options, sve) },
+};
+
 enum {
 	OPTION_APPEND = ARRAY_SIZE(rules),
 	OPTION_POLICY,
@@ -101,14 +118,8 @@ enum {
 	OPTION_COLD_BACKING,
 	OPTION_CHURN,
 	OPTION_RESTORE,
-	/* From here on, options without a value. */
-	OPTION_COLD_RO,
-	OPTION_DIRTY_LOG,
-	OPTION_MERGEABLE,
-	OPTION_SVE,
-	OPTION_NO_GIC,
-	OPTION_PIN,
-	OPTION_HELP,
+	OPTION_FLAG,
+	OPTION_HELP = OPTION_FLAG + ARRAY_SIZE(flags),
 	OPTION_COUNT,
 };
 
@@ -145,6 +156,12 @@ static int set_field(struct options *opt, const struct rule *rule, const char *t
 }
 
 /* Return: the place of the first @size characters of @text in @names, or -1. */
+static int set_flag(struct options *opt, const struct flag *flag)
+{
+	*(bool *)((char *)opt + flag->field) = true;
+	return 0;
+}
+
 static int find_name(const char *const *names, unsigned int count, const char *text,
 		     size_t size)
 {
@@ -241,8 +258,8 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 
 	if (policies->count && !opt->cold_mib && !opt->restore)
 		return say_error("--policy: there is no cold memory; give --cold MIB");
-	if (policies->count && opt->cold_file)
-		return say_error("--policy: pages of a --cold-file come as the file does");
+	if (policies->count && (opt->cold_file || opt->pages_socket || opt->mapped))
+		return say_error("--policy: not with --cold-file, --pages-socket or --mapped");
 	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size,
 			 opt->restore ? opt->mem_mib * MIB / page_size : 0, page_size);
 	for (i = 0; i < policies->count; i++) {
@@ -254,7 +271,7 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 
 static int check(const struct options *opt)
 {
-	if (options_check_save(opt))
+	if (options_check_save(opt) || options_check_served(opt))
 		return -1;
 	if (!opt->kernel && !opt->restore)
 		return say_error("--kernel is missing; see --help");
@@ -269,10 +286,6 @@ static int check(const struct options *opt)
 		return say_error("--cold: %" PRIu64 " MiB is no number of pages", opt->cold_mib);
 	if (opt->churn.how && (opt->cold_ro || opt->boots > 1))
 		return say_error("--churn: not with --cold-ro, nor with several --append");
-	if (opt->cold_file && opt->backing)
-		return say_error("--cold-file and --cold-backing exclude each other");
-	if (opt->cold_file && !opt->cold_mib)
-		return say_error("--cold-file: there is no cold memory; give --cold MIB");
 	return 0;
 }
 
@@ -282,23 +295,19 @@ static void fill_getopt_table(struct option *table)
 
 	memset(table, 0, (OPTION_COUNT + 1) * sizeof(*table));
 	for (i = 0; i < OPTION_COUNT; i++) {
-		table[i].has_arg = i < OPTION_COLD_RO ? required_argument : no_argument;
+		table[i].has_arg = i < OPTION_FLAG ? required_argument : no_argument;
 		table[i].val = i;
 	}
 	for (i = 0; i < ARRAY_SIZE(rules); i++)
 		table[i].name = rules[i].name;
+	for (i = 0; i < ARRAY_SIZE(flags); i++)
+		table[OPTION_FLAG + i].name = flags[i].name;
 	table[OPTION_APPEND].name = "append";
 	table[OPTION_POLICY].name = "policy";
 	table[OPTION_APF].name = "apf";
-	table[OPTION_DIRTY_LOG].name = "dirty-log";
-	table[OPTION_MERGEABLE].name = "mergeable";
-	table[OPTION_SVE].name = "sve";
 	table[OPTION_COLD_BACKING].name = "cold-backing";
 	table[OPTION_CHURN].name = "churn";
 	table[OPTION_RESTORE].name = "restore";
-	table[OPTION_COLD_RO].name = "cold-ro";
-	table[OPTION_NO_GIC].name = "no-gic";
-	table[OPTION_PIN].name = "pin";
 	table[OPTION_HELP].name = "help";
 }
 
@@ -316,33 +325,16 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		return set_backing(opt, optarg);
 	case OPTION_CHURN:
 		return set_churn(&opt->churn, optarg);
-	case OPTION_DIRTY_LOG:
-		opt->dirty_log = true;
-		return 0;
-	case OPTION_MERGEABLE:
-		opt->mergeable = true;
-		return 0;
-	case OPTION_SVE:
-		opt->sve = true;
-		return 0;
 	case OPTION_RESTORE:
 		return open_restore(opt, optarg);
-	case OPTION_COLD_RO:
-		opt->cold_ro = true;
-		return 0;
-	case OPTION_NO_GIC:
-		opt->no_gic = true;
-		return 0;
-	case OPTION_PIN:
-		opt->pin = true;
-		return 0;
 	case ':':
 		return say_error("%s needs a value", argv[optind - 1]);
 	case '?':
 		return say_error("%s: there is no such option; see --help",
 				 argv[optind - 1]);
 	default:
-		return set_field(opt, &rules[option], optarg);
+		return option < OPTION_FLAG ? set_field(opt, &rules[option], optarg) :
+					      set_flag(opt, &flags[option - OPTION_FLAG]);
 	}
 }
 

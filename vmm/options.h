@@ -63,6 +63,7 @@ struct options {
 	const char *result;
 	const char *marks;
 	const char *cold_file;
+	const char *pages_socket;
 	const char *save;
 	struct state *restore;
 	uint64_t mem_mib;
@@ -81,6 +82,7 @@ struct options {
 	bool sve;
 	bool cold_ro;
 	bool no_gic;
+	bool mapped;
 	bool pin;
 	struct policy_list policies;
 };
@@ -96,6 +98,7 @@ enum options_result options_parse(struct options *opt, int argc, char **argv);
 
 /* options_file.c, for options_parse(). */
 int options_check_save(const struct options *opt);
+int options_check_served(const struct options *opt);
 int options_take_file(struct options *opt);
 
 /* The pages that cold memory comes in. */

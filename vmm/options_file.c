@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What --save and --restore mean for the other options. */
+/* What files and sockets that memory comes from mean for the other options. */
 #include <inttypes.h>
 
 #include "options.h"
@@ -14,6 +14,19 @@ int options_check_save(const struct options *opt)
 		return say_error("--save-after and --stop-after exclude each other");
 	if (opt->save && (opt->cold_file || opt->backing))
 		return say_error("--save: cold memory has to be --cold-backing anon");
+	return 0;
+}
+
+int options_check_served(const struct options *opt)
+{
+	if (opt->cold_file && (opt->backing || opt->pages_socket))
+		return say_error("--cold-file: not with --cold-backing or --pages-socket");
+	if ((opt->cold_file || opt->pages_socket) && !opt->cold_mib)
+		return say_error("--cold-file and --pages-socket need --cold MIB");
+	if (opt->pages_socket && (opt->restore || opt->save || opt->marks))
+		return say_error("--pages-socket: not with --restore, --save or --marks");
+	if (opt->mapped && (!opt->restore || opt->cold_mib))
+		return say_error("--mapped: with --restore, of a VM without cold memory");
 	return 0;
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../bench/content.h"
@@ -39,20 +38,16 @@ static void fill(struct uffd *u, uint64_t ipa)
 
 static uint64_t address_of(const struct uffd *u, uint32_t page)
 {
-	const char *ordinary = u->vm->memory.host;
-
 	if (page < u->pages)
-		return (uintptr_t)u->base + ((uint64_t)page << u->page_shift);
-	return (uintptr_t)ordinary + ((uint64_t)(page - u->pages) << u->page_shift);
+		return u->base + ((uint64_t)page << u->page_shift);
+	return u->ordinary + ((uint64_t)(page - u->pages) << u->page_shift);
 }
 
 static uint32_t page_at(const struct uffd *u, uint64_t address)
 {
-	uintptr_t ordinary = (uintptr_t)u->vm->memory.host;
-
-	if (address >= (uintptr_t)u->base)
-		return (address - (uintptr_t)u->base) >> u->page_shift;
-	return u->pages + ((address - ordinary) >> u->page_shift);
+	if (address >= u->base)
+		return (address - u->base) >> u->page_shift;
+	return u->pages + ((address - u->ordinary) >> u->page_shift);
 }
 
 /* What the page holds: as saved, or, if it never was there, as it is to be. */
@@ -120,6 +115,9 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 	} while (ret && errno == EAGAIN);
 	if (ret && errno == EEXIST)
 		ret = wake(u, address);
+	/* Another process's memory, and it has ended: nothing to complain of. */
+	if (ret && errno == ESRCH)
+		return -1;
 	if (ret)
 		return say_errno("userfaultfd: cannot answer for page %" PRIu32, page);
 	if (how == POLICY_SERVE) {
@@ -216,126 +214,46 @@ static void *thread(void *arg)
 			break;
 	}
 	if (!__atomic_load_n(&u->stopping, __ATOMIC_ACQUIRE))
-		vm_end(u->vm, STATUS_ERROR);
+		u->gave_up(u->opaque);
 	return NULL;
-}
-
-/* Only root may have one for faults that the kernel takes, as KVM's are. */
-static int open_userfaultfd(struct uffd *u)
-{
-	u->fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (u->fd < 0)
-		return say_errno("userfaultfd (be root, or set vm.unprivileged_userfaultfd to 1)");
-	return 0;
-}
-
-static bool wants_poison(const struct policy_list *list)
-{
-	unsigned int i;
-
-	for (i = 0; i < list->count; i++) {
-		if (list->policy[i].answer == POLICY_FAIL)
-			return true;
-	}
-	return false;
-}
-
-/* Of a restored VM all memory is missing, else the cold region. */
-static struct uffdio_range region(const struct uffd *u)
-{
-	const struct memory *mem = &u->vm->memory;
-
-	return (struct uffdio_range) {
-		.start = (uintptr_t)(u->from ? mem->host : u->base),
-		.len = mem->cold_size + (u->from ? mem->size : 0),
-	};
-}
-
-static int register_region(struct uffd *u, bool poison)
-{
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = poison ? UFFD_FEATURE_POISON : 0,
-	};
-	struct uffdio_register reg = {
-		.range = region(u),
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	if (ioctl(u->fd, UFFDIO_API, &api))
-		return say_errno(poison ? "userfaultfd: policy 'fail' needs Linux 6.6 or later" :
-				 "UFFDIO_API");
-	if (ioctl(u->fd, UFFDIO_REGISTER, &reg))
-		return say_errno("UFFDIO_REGISTER");
-	return 0;
 }
 
 static int alloc_buffers(struct uffd *u)
 {
 	uint64_t i, *step;
 
+	u->page_shift = __builtin_ctzll(u->page_size);
 	u->page = aligned_alloc(u->page_size, u->page_size);
 	u->step = aligned_alloc(u->page_size, u->page_size);
 	if (!u->page || !u->step)
-		return say_error("no memory for the cold region's server");
+		return -1;
 	step = (uint64_t *)u->step;
 	for (i = 0; i < u->page_size; i += sizeof(*step))
 		*step++ = apf_word(u->seed, i) - apf_word(u->seed, 0);
 	return 0;
 }
 
-static int set_up(struct uffd *u, const struct options *opt)
+int uffd_prepare(struct uffd *u, const struct policy_list *policies, size_t marks)
 {
-	/* A page that does not come back again has two marks. */
-	size_t pages = (size_t)opt->policies.pages + opt->policies.ordinary;
-	size_t marks = opt->marks ? 2 * pages : 0;
-
-	if (open_userfaultfd(u) ||
-	    register_region(u, wants_poison(&opt->policies)) ||
-	    alloc_buffers(u) || marks_create(&u->marks, marks))
-		return -1;
-	if (pending_init(&u->pending, &opt->policies, opt->seed))
+	if (alloc_buffers(u) || marks_create(&u->marks, marks) ||
+	    pending_init(&u->pending, policies, u->seed))
 		return say_error("no memory for the cold region's server");
 	return 0;
 }
 
-int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
-{
-	memset(u, 0, sizeof(*u));
-	u->fd = -1;
-	u->vm = vm;
-	u->ipa = memory_cold_ipa(&vm->memory);
-	u->base = vm->memory.host + vm->memory.size;
-	u->pages = opt->policies.pages;
-	u->from = opt->restore;
-	u->page_size = vm->memory.cold_page;
-	u->page_shift = __builtin_ctzll(u->page_size);
-	u->seed = opt->seed;
-	if ((!u->pages && !u->from) || opt->cold_file)
-		return 0;
-	if (set_up(u, opt)) {
-		uffd_destroy(u);
-		return -1;
-	}
-	return 0;
-}
-
-void uffd_destroy(struct uffd *u)
+void uffd_free(struct uffd *u)
 {
 	pending_free(&u->pending);
 	marks_destroy(&u->marks);
 	free(u->step);
 	free(u->page);
-	if (u->fd >= 0)
-		close(u->fd);
-	u->fd = -1;
 }
 
 int uffd_start(struct uffd *u)
 {
 	int error;
 
-	if (u->fd < 0)
+	if (u->fd < 0 || u->connection >= 0)
 		return 0;
 	error = pthread_create(&u->thread, NULL, thread, u);
 	if (error)
@@ -353,19 +271,6 @@ void uffd_pause(struct uffd *u)
 	pthread_kill(u->thread, SIGNAL_KICK);
 	pthread_join(u->thread, NULL);
 	u->started = false;
-}
-
-/*
- * A vCPU may sit in a stage-2 fault where no signal but SIGKILL reaches it.
- * Only the end of the registration gets it out.
- */
-void uffd_stop(struct uffd *u)
-{
-	struct uffdio_range range = region(u);
-
-	uffd_pause(u);
-	if (u->fd >= 0 && ioctl(u->fd, UFFDIO_UNREGISTER, &range))
-		say_errno("UFFDIO_UNREGISTER");
 }
 
 /* Requests last: the other way round "waiting" could be less than nothing. */

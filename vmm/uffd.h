@@ -13,7 +13,11 @@
 
 #include "marks.h"
 #include "pending.h"
-#include "vm.h"
+#include "policy.h"
+
+struct options;
+struct state;
+struct vm;
 
 /* "repeated": requests for a page that waits already, not in "requests". */
 struct uffd_counts {
@@ -29,9 +33,11 @@ typedef uint64_t uffd_words __attribute__((vector_size(64)));
 /**
  * struct uffd - the server
  * @fd:		userfaultfd, or -1 if there is nothing to serve
- * @vm:		ended if the server cannot go on
+ * @connection:	to another process, which serves it; or -1
+ * @gave_up:	called, with @opaque, if the server cannot go on
  * @from:	the file that the VM was restored from, or NULL
- * @base:	host address of the cold region
+ * @base:	address of the cold region in the process whose memory it is
+ * @ordinary:	that of ordinary memory, which lies right before it
  * @ipa:	its IPA
  * @pages:	its pages; those of ordinary memory have the numbers behind
  * @page_size:	of the host
@@ -48,9 +54,12 @@ typedef uint64_t uffd_words __attribute__((vector_size(64)));
  */
 struct uffd {
 	int fd;
-	struct vm *vm;
+	int connection;
+	void (*gave_up)(void *opaque);
+	void *opaque;
 	const struct state *from;
-	char *base;
+	uint64_t base;
+	uint64_t ordinary;
 	uint64_t ipa;
 	uint32_t pages;
 	uint64_t page_size;
@@ -67,6 +76,11 @@ struct uffd {
 	struct uffd_counts counts;
 };
 
+/* The server's own part, for whoever has a userfaultfd. @marks: room for so many. */
+int uffd_prepare(struct uffd *u, const struct policy_list *policies, size_t marks);
+void uffd_free(struct uffd *u);
+
+/* uffd_setup.c: of a VM's memory, and, with --pages-socket, served elsewhere. */
 int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt);
 void uffd_destroy(struct uffd *u);
 int uffd_start(struct uffd *u);
