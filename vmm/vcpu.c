@@ -243,7 +243,7 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-static int pin(const struct vcpu *vcpu)
+static int pin_to_cpu(const struct vcpu *vcpu)
 {
 	cpu_set_t set;
 
@@ -261,7 +261,7 @@ int vcpu_start(struct vcpu *vcpu)
 		return say_error("cannot start a thread for vCPU %u: %s",
 				 vcpu->index, strerror(error));
 	vcpu->started = true;
-	return vcpu->vm->pin ? pin(vcpu) : 0;
+	return vcpu->vm->pin ? pin_to_cpu(vcpu) : 0;
 }
 
 /*
