@@ -108,31 +108,6 @@ def logging(folder, address, skip, megabytes):
         raise term.LabError(f"no log of instructions: {failed or 'the breakpoint was not hit'}")
 
 
-class Symbols:
-    """Addresses in the kernel that host and guest both run."""
-
-    def __init__(self):
-        folder = kernel.build_dir(kernel.BASE_FLAVOUR)
-        self.address = {name: address for address, _, name in self.read(folder / "vmlinux")}
-        driver = folder / "drivers" / "virt" / "kvm_apf" / "kvm_apf.o"
-        start = {name: address for address, _, name in self.read(driver)}
-        base = self.address["apf_interrupt"] - start["apf_interrupt"]
-        self.driver = range(base, base + self.text_size(driver))
-
-    @staticmethod
-    def read(path):
-        said = subprocess.run([f"{paths.CROSS_COMPILE}nm", path], check=True, text=True,
-                              stdout=subprocess.PIPE).stdout
-        lines = [line.split() for line in said.splitlines()]
-        return [(int(words[0], 16), words[1], words[2]) for words in lines if len(words) == 3]
-
-    @staticmethod
-    def text_size(path):
-        said = subprocess.run([f"{paths.CROSS_COMPILE}size", "-A", path], check=True, text=True,
-                              stdout=subprocess.PIPE).stdout
-        return int(re.search(r"^\.text\s+(\d+)", said, re.M)[1])
-
-
 def instructions(log):
     """(CPU, mode, pc) of each. A block that was looked up, and then not run, is taken back."""
     last = None
@@ -150,16 +125,26 @@ def instructions(log):
 
 
 class Functions:
-    """Of the kernel that host and guest both run: from an address to a name and an object."""
+    """Of the kernel that host and guest both run: from an address to a name and an object.
+
+    start: name -> address.
+    """
 
     def __init__(self):
         folder = kernel.build_dir(kernel.BASE_FLAVOUR)
-        text = sorted((address, name) for address, kind, name in Symbols.read(folder / "vmlinux")
+        text = sorted((address, name) for address, kind, name in self.symbols(folder / "vmlinux")
                       if kind in "tTwW" and not name.startswith("$"))
         self.addresses = [address for address, _ in text]
         self.names = [name for _, name in text]
         self.start = {name: address for address, name in text}
         self.objects = self.read_objects(folder)
+
+    @staticmethod
+    def symbols(path):
+        said = subprocess.run([f"{paths.CROSS_COMPILE}nm", path], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+        lines = [line.split() for line in said.splitlines()]
+        return [(int(words[0], 16), words[1], words[2]) for words in lines if len(words) == 3]
 
     @staticmethod
     def read_objects(folder):

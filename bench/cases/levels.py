@@ -18,15 +18,17 @@ LATENCIES = (0.03, 0.1, 0.5, 2, 10, 50)
 FINE = (0, 0.01, 0.02, 0.05, 0.2)
 TASKS = (1, 2, 4, 8, 16, 32, 64)
 
-# Of a run: metric -> (figure, unit), told per fault.
+# Metric, per fault -> figure of a run, and the levels where it says something.
+MISSING = ("off", "halt", *machine.TOLD)
 PER_FAULT = {
-    "exits per fault": "exits", "hypercalls per fault": "hypercalls",
-    "stage-2 aborts per fault": "stage2_aborts", "announcements per fault": "announced",
-    "spurious per fault": "spurious", "halts per fault": "halted",
-    "waited for per fault": "sync",
+    "exits per fault": ("exits", MISSING),
+    "stage-2 aborts per fault": ("stage2_aborts", MISSING),
+    "hypercalls per fault": ("hypercalls", MISSING),
+    "halts per fault": ("halted", MISSING[1:]),
+    "waited for per fault": ("sync", MISSING[1:]),
+    "announcements per fault": ("announced", machine.TOLD),
+    "spurious per fault": ("spurious", machine.TOLD),
 }
-# These are 0 where nothing is announced, and say nothing there.
-OF_THE_TOLD = ("announcements per fault", "spurious per fault")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,28 +157,34 @@ def scenario(job, vcpus, turn):
                    job.policies(name)) for name in names)
 
 
+def of_the_wall(run, level, wall, off, ceiling):
+    """(metric, unit, value) that follow from how long it took."""
+    yield "wall", "ms", wall
+    if level in MISSING:
+        yield "overlap", "ratio", run.bound_ms(ceiling) / wall
+    if level in machine.TOLD:
+        yield "overlap, strict", "ratio", run.bound_ms(ceiling, strict=True) / wall
+    if level in MISSING[1:]:
+        yield "speed-up", "times off", off / wall
+        if run.tasks == 1:
+            yield "slower than off", "%", 100 * (wall / off - 1)
+
+
+def of_the_bystander(one, ceiling):
+    yield "worst gap", "ms", one["bystander_worst_gap_ms"]
+    yield "p99 gap", "ms", one["bystander_p99_gap_ms"]
+    yield ("worst gap, of the ceiling's", "ratio",
+           one["bystander_worst_gap_ms"] / ceiling["bystander_worst_gap_ms"])
+
+
 def samples_of(run, level, one, off, ceiling):
     """One run at one level; off, ceiling: the same run in the same boot."""
-    def sample(metric, unit, value):
-        return Sample(run.case(), level, run.vcpus, run.tasks, run.page_ms, metric, unit, value)
-
-    wall = one["wall_ms"]
-    yield sample("wall", "ms", wall)
-    if level != "ceiling":
-        yield sample("overlap", "ratio", run.bound_ms(ceiling["wall_ms"]) / wall)
-        yield sample("overlap, strict", "ratio",
-                     run.bound_ms(ceiling["wall_ms"], strict=True) / wall)
-        yield sample("speed-up", "times off", off["wall_ms"] / wall)
-        yield sample("slower than off", "%", 100 * (wall / off["wall_ms"] - 1))
-    for metric, key in PER_FAULT.items():
-        if level != "ceiling" and (level in machine.TOLD or metric not in OF_THE_TOLD):
-            yield sample(metric, "count", one[key] / one["faults"])
+    found = [*of_the_wall(run, level, one["wall_ms"], off["wall_ms"], ceiling["wall_ms"])]
+    found += [(metric, "count", one[key] / one["faults"])
+              for metric, (key, levels) in PER_FAULT.items() if level in levels]
     if run.bystander:
-        worst = one["bystander_worst_gap_ms"]
-        yield sample("worst gap", "ms", worst)
-        yield sample("p99 gap", "ms", one["bystander_p99_gap_ms"])
-        yield sample("worst gap, of the ceiling's", "ratio",
-                     worst / ceiling["bystander_worst_gap_ms"])
+        found += of_the_bystander(one, ceiling)
+    return [Sample(run.case(), level, run.vcpus, run.tasks, run.page_ms, *what) for what in found]
 
 
 def reader(job):
