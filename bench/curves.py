@@ -16,7 +16,7 @@ set terminal svg size 680,360 font "{font},13" background "#fefefe"
 set border 3 lc rgb "{ink}"
 set tics nomirror scale 0.5 textcolor rgb "{ink}"
 set grid ytics lc rgb "{ink}" lt 1 lw 0.2
-set key {key} textcolor rgb "{ink}" Left reverse samplen 1.5 spacing 1.15
+set key outside top center horizontal textcolor rgb "{ink}" Left reverse samplen 1.5 spacing 1.15
 set xlabel "{xlabel}" textcolor rgb "{ink}"
 set ylabel "{ylabel}" textcolor rgb "{ink}"
 set xrange [{left}:{right}]
@@ -56,7 +56,7 @@ def inline(svg):
     return re.sub(r"[ \t]*\n\s*", "\n", svg)
 
 
-def plot(curves, xlabel, ylabel, logs="x", yrange="[0:*]", references=(), key="top left"):
+def plot(curves, xlabel, ylabel, logs="x", yrange="[0:*]", references=()):
     """curves: (label, level, [(x, row)]). An SVG element, or "" if there is nothing to draw."""
     curves = [curve for curve in curves if curve[2]]
     if not curves:
@@ -66,7 +66,7 @@ def plot(curves, xlabel, ylabel, logs="x", yrange="[0:*]", references=(), key="t
     xs = sorted({x for _, _, points in curves for x, _ in points})
     log = "x" in logs
     script = SCRIPT.format(
-        font=FONT, ink=INK, key=key, xlabel=xlabel, ylabel=ylabel, yrange=yrange,
+        font=FONT, ink=INK, xlabel=xlabel, ylabel=ylabel, yrange=yrange,
         left=xs[0] / 1.3 if log else xs[0] - 0.5, right=xs[-1] * 1.3 if log else xs[-1] + 0.5,
         xtics=tics(xs), log="\n".join(f"set logscale {axis}" for axis in logs),
         plots=", \\\n".join(lines + [reference(value) for value in references]))

@@ -95,7 +95,7 @@ def counts(goals):
 def facts(meta):
     names = ("date", "commit", "command", "minutes", "machine", "system", "qemu", "compiler",
              "kernel")
-    return table(("", "of this run"), [(name, ("text", meta[name])) for name in names
+    return table(("", ("text", "of this run")), [(name, ("text", meta[name])) for name in names
                                        if meta.get(name)])
 
 
@@ -111,13 +111,13 @@ LEVELS = (
 
 
 def method():
-    return (table(("level", "what happens at a missing page"),
+    return (table(("level", ("text", "what happens at a missing page")),
                   [(name, ("text", what)) for name, what in LEVELS])
             + paragraph(
-        "All figures but those named *wall-clock* are in virtual time: one instruction is 1 ns, and "
+        "All figures but those named wall-clock are in virtual time: one instruction is 1 ns, and "
         "idle time passes at once (QEMU `-icount shift=0,sleep=off`). So they are sums of "
         "instructions and of waiting, and not times of any hardware: a trap or a cache miss costs "
-        "nothing, and all CPUs of the emulated host share *one* timeline, on which they take turns. "
+        "nothing, and all CPUs of the emulated host share one timeline, on which they take turns. "
         "What would run beside a guest on hardware (the worker, the server of the pages, another "
         "vCPU) is added up here; more vCPUs make nothing faster. Each vCPU has a CPU of the "
         "host, and workers and server the last one.")
