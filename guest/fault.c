@@ -142,8 +142,7 @@ static void apf_wait(struct apf_waiter *waiter)
 	__set_current_state(TASK_RUNNING);
 }
 
-/* Sleep until the page is there. Return: false if the task was killed before. */
-bool apf_sleep(struct apf_entry *entry)
+static bool __apf_sleep(struct apf_entry *entry)
 {
 	struct apf_cpu *cpu = entry->cpu;
 	struct apf_waiter waiter;
@@ -155,6 +154,20 @@ bool apf_sleep(struct apf_entry *entry)
 	apf_wait(&waiter);
 
 	return apf_leave(cpu, &waiter);
+}
+
+/*
+ * Sleep until the page is there. Return: false if the task was killed before.
+ * From the count on, the task neither touches our data nor sleeps before it is out
+ * of our text: that is what apf_exit() relies on.
+ */
+bool apf_sleep(struct apf_entry *entry)
+{
+	bool slept = __apf_sleep(entry);
+
+	apf_count(APF_RETURNED);
+
+	return slept;
 }
 
 /* On the way to user space, where a fatal signal is seen to next. */

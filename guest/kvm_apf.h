@@ -12,6 +12,8 @@
 
 #include <uapi/asm/kvm_apf.h>
 
+#include "compat.h"
+
 /* Tasks announced on a CPU whose way to user space is not finished yet. */
 #define APF_ENTRIES	64
 
@@ -54,6 +56,7 @@ enum apf_counter {
 	APF_SLEPT,	/* sleeps; less, if the page was quick */
 	APF_WOKEN,	/* waiters that a ready bit released */
 	APF_KILLED,	/* waiters that left before */
+	APF_RETURNED,	/* of the announced: through apf_sleep() */
 	APF_COUNTERS
 };
 
@@ -91,10 +94,5 @@ irqreturn_t apf_interrupt(int irq, void *dev);
 struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token);
 bool apf_sleep(struct apf_entry *entry);
 void apf_wake_all(struct apf_cpu *cpu);
-
-/* kernel.c */
-bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
-			    struct pt_regs *regs);
-u64 apf_kernel_init(void);
 
 #endif /* __KVM_APF_GUEST_H__ */

@@ -10,12 +10,15 @@
 #include <linux/arm-smccc.h>
 #include <linux/cpuhotplug.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/interrupt.h>
 #include <linux/irqdomain.h>
+#include <linux/module.h>
 #include <linux/of.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
@@ -75,7 +78,7 @@ static int __init apf_init_cpu(struct apf_cpu *cpu, int node)
 	return cpu->block ? 0 : -ENOMEM;
 }
 
-static void __init apf_free_cpus(void)
+static void apf_free_cpus(void)
 {
 	unsigned int n;
 
@@ -161,29 +164,38 @@ static const char * const apf_counter_names[APF_COUNTERS] = {
 	[APF_SLEPT]		= "slept",
 	[APF_WOKEN]		= "woken",
 	[APF_KILLED]		= "killed",
+	[APF_RETURNED]		= "returned",
 };
 
-static int apf_counter_get(void *which, u64 *sum)
+static unsigned long apf_total(enum apf_counter which)
 {
 	unsigned long total = 0;
 	unsigned int n;
 
 	for_each_possible_cpu(n)
-		total += READ_ONCE(per_cpu_ptr(apf_cpus, n)->counter[(unsigned long)which]);
-	*sum = total;
+		total += READ_ONCE(per_cpu_ptr(apf_cpus, n)->counter[which]);
+
+	return total;
+}
+
+static int apf_counter_get(void *which, u64 *sum)
+{
+	*sum = apf_total((unsigned long)which);
 
 	return 0;
 }
 
 DEFINE_DEBUGFS_ATTRIBUTE(apf_counter_fops, apf_counter_get, NULL, "%llu\n");
 
+static struct dentry *apf_dir;
+
 static void __init apf_init_debugfs(void)
 {
-	struct dentry *dir = debugfs_create_dir("kvm-apf", NULL);
 	unsigned long n;
 
+	apf_dir = debugfs_create_dir("kvm-apf", NULL);
 	for (n = 0; n < APF_COUNTERS; n++)
-		debugfs_create_file_unsafe(apf_counter_names[n], 0444, dir,
+		debugfs_create_file_unsafe(apf_counter_names[n], 0444, apf_dir,
 					   (void *)n, &apf_counter_fops);
 }
 
@@ -248,6 +260,12 @@ static int apf_suspend(struct notifier_block *nb, unsigned long event, void *unu
 
 static struct notifier_block apf_suspend_nb = { .notifier_call = apf_suspend };
 
+static void apf_release_irq(void)
+{
+	free_percpu_irq(apf_irq, apf_cpus);
+	irq_dispose_mapping(apf_irq);
+}
+
 static int __init apf_register(void)
 {
 	int ret = request_percpu_irq(apf_irq, apf_interrupt, "kvm-apf", apf_cpus);
@@ -257,7 +275,7 @@ static int __init apf_register(void)
 
 	ret = apf_start();
 	if (ret) {
-		free_percpu_irq(apf_irq, apf_cpus);
+		apf_release_irq();
 		return ret;
 	}
 
@@ -267,44 +285,96 @@ static int __init apf_register(void)
 	return 0;
 }
 
-static bool apf_unwanted __initdata;
+static bool apf_wanted = true;
+module_param_named(enable, apf_wanted, bool, 0444);
+MODULE_PARM_DESC(enable, "Use what the host offers");
 
+#ifndef MODULE
+/* The same, by the name that x86 has for it. */
 static int __init apf_parse_unwanted(char *arg)
 {
-	apf_unwanted = true;
+	apf_wanted = false;
 
 	return 0;
 }
 early_param("no-kvmapf", apf_parse_unwanted);
+#endif
+
+/* Who loads a module wants to know; a kernel that has it built in just goes on. */
+static int __init apf_refuse(const char *why)
+{
+	if (APF_IS_MODULE)
+		pr_info("not loaded: %s\n", why);
+
+	return -ENODEV;
+}
+
+static int __init apf_set_up(void)
+{
+	int ret = apf_alloc_cpus();
+
+	if (ret)
+		return ret;
+
+	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_init();
+	ret = apf_register();
+	if (ret)
+		apf_free_cpus();
+
+	return ret;
+}
 
 static int __init apf_init(void)
 {
 	struct arm_smccc_res res;
 	int ret;
 
-	if (apf_unwanted || !kvm_arm_hyp_service_available(KVM_APF_SMCCC_FUNC))
-		return 0;
-	if (apf_hypercall(KVM_APF_FEATURES, 0, &res) || !res.a1)
-		return 0;
+	if (!apf_wanted)
+		return apf_refuse("its parameter says enable=0");
+	if (!kvm_arm_hyp_service_available(KVM_APF_SMCCC_FUNC) ||
+	    apf_hypercall(KVM_APF_FEATURES, 0, &res) || !res.a1)
+		return apf_refuse("the host offers no asynchronous page faults");
 
 	apf_irq = apf_map(res.a2);
 	if (!apf_irq)
 		return -ENXIO;
 
-	ret = apf_alloc_cpus();
+	ret = apf_set_up();
 	if (ret)
 		return ret;
 
-	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_init();
-	ret = apf_register();
-	if (ret) {
-		apf_free_cpus();
-		return ret;
-	}
-
+	if (!APF_MAY_UNLOAD)
+		__module_get(THIS_MODULE);
 	apf_init_debugfs();
-	pr_info("faults announced by INTID %lu\n", res.a2);
+	pr_info("faults announced by INTID %lu, of user tasks%s\n", res.a2,
+		apf_flags & KVM_APF_ENABLE_KERNEL ? " and of the kernel" :
+						    " only: " APF_WHY_NO_KERNEL);
 
 	return 0;
 }
 late_initcall(apf_init);
+
+/*
+ * No interrupt and no new task can come any more when apf_stop() is through, and
+ * all that wait are woken. They come out of apf_sleep() on their own time: the one
+ * counter stands, the other can only rise to it, so that what is read CPU by CPU is
+ * never too low. After its count, a task is a few instructions from the end of our
+ * text, but it may be preempted there. It is out when it next sleeps, or is in user
+ * space. Only then may text and data go.
+ */
+static void __exit apf_exit(void)
+{
+	unregister_pm_notifier(&apf_suspend_nb);
+	unregister_reboot_notifier(&apf_reboot_nb);
+	debugfs_remove(apf_dir);
+	apf_stop();
+	while (apf_total(APF_RETURNED) != apf_total(APF_ANNOUNCED))
+		fsleep(1000);
+	synchronize_rcu_tasks();
+	apf_release_irq();
+	apf_free_cpus();
+}
+module_exit(apf_exit);
+
+MODULE_DESCRIPTION("KVM/arm64 asynchronous page faults, guest side");
+MODULE_LICENSE("GPL");
