@@ -75,7 +75,8 @@ test: deps	## run all tests (T=<regex>: some of them)
 		unit="$(UNIT)" \
 		models="models/run" \
 		+build="make -s --no-print-directory images debian" \
-		kernel="tests/static/run kernel" \
+		+stock="lab/stock" \
+		kernel="tests/static/run kernel stock" \
 		system="tests/system/run"
 
 .PHONY: test-paranoid
@@ -91,6 +92,10 @@ soak: images	## run the chains and loops for MINUTES=30
 .PHONY: shell
 shell: images	## a shell in the host under QEMU, with apfvm at hand
 	@lab/boot --shell --out out/shell
+
+.PHONY: deb
+deb:		## make the Debian packages: the driver for dkms, the header for VMMs
+	@lab/deb
 
 .PHONY: graft
 graft:		## put our code into the 6.12 tree KERNEL=<tree>

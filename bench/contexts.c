@@ -21,7 +21,7 @@
 static int touch(const char *context, u64 ipa)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	int fd = open(cold_file(), O_RDWR | O_CLOEXEC);
 	char text[128];
 	void *map;
 	int error;

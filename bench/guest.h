@@ -28,6 +28,15 @@ struct cold {
 
 int cold_find(struct cold *cold);
 
+/* Maps it, at physical addresses. */
+const char *cold_file(void);
+
+/* modules.c */
+void modules_load(const char *list);
+int step_insmod(int argc, char **argv);
+int step_rmmod(int argc, char **argv);
+int step_reload(int argc, char **argv);
+
 /* klog.c: what the kernel logs from klog_start() on. */
 int klog_start(void);
 void klog_report(void);

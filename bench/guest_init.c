@@ -18,6 +18,7 @@
 
 #define RESULT_CHANNEL	"/dev/hvc1"
 #define JOB		"/job"
+#define MODULES		"/modules"
 
 static const char * const mounts[][2] = {
 	{ "proc", "/proc" },
@@ -105,6 +106,7 @@ int main(int argc, char **argv)
 	int status;
 
 	mount_all();
+	modules_load(MODULES);
 	open_console();
 	if (channel_open(RESULT_CHANNEL))
 		perror("guest-init: " RESULT_CHANNEL);

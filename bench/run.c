@@ -29,7 +29,7 @@ static int exec_apfload(const struct cold *cold, int argc, char **argv)
 {
 	char base[24], size[24];
 	char *args[GUEST_WORDS_MAX + 10] = {
-		"apfload", "--map", "/dev/mem", "--offset", base, "--length", size,
+		"apfload", "--map", (char *)cold_file(), "--offset", base, "--length", size,
 		"--ipa", base,
 	};
 	int i, n = 9;
@@ -149,7 +149,7 @@ static void touch_by_syscall(const u64 *word)
 /* Sleeps for the page, until it is killed; exits if the page does come. */
 static void touch_for_ever(u64 ipa, bool by_syscall)
 {
-	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	int fd = open(cold_file(), O_RDWR | O_CLOEXEC);
 	u64 *word;
 
 	word = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, ipa);

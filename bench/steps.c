@@ -184,6 +184,9 @@ static const struct {
 	{ "kexec", step_kexec },
 	{ "watch", step_watch },
 	{ "context", step_context },
+	{ "insmod", step_insmod },
+	{ "rmmod", step_rmmod },
+	{ "reload", step_reload },
 };
 
 int step_do(int argc, char **argv)

@@ -8,6 +8,7 @@ those addresses that the machine itself has it from.
 import contextlib
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from lab import paths
@@ -18,13 +19,18 @@ DEB822 = sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
+def native_architecture():
+    return subprocess.run(["dpkg", "--print-architecture"], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, check=True).stdout.strip()
+
+
 def is_debian(uri):
     """Debian's archive, or a mirror of it: its last path component says which."""
     return re.search(r"/debian(-security)?/?$", uri) is not None
 
 
-def debian_stanzas():
-    """The machine's own sources, those of Debian only, reduced to main and arm64."""
+def debian_stanzas(architectures="arm64"):
+    """The machine's own sources, those of Debian only, reduced to main and to arm64."""
     entries = []
     for path in LISTS:
         text = path.read_text() if path.exists() else ""
@@ -37,21 +43,25 @@ def debian_stanzas():
                 for uri in fields.get("URIs", "").split():
                     entries += [(uri, suite) for suite in fields.get("Suites", "").split()]
     return [f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n"
-            f"Architectures: arm64\nSigned-By: {KEYRING}\n"
+            f"Architectures: {architectures}\nSigned-By: {KEYRING}\n"
             for uri, suite in dict.fromkeys(entries) if is_debian(uri)]
 
 
 class State:
-    """No package is installed here: what apt fetches is all that is needed."""
+    """No package is installed here: what apt fetches is all that is needed.
 
-    def __init__(self, folder):
+    native: also knows packages for this machine, as NAME:ARCHITECTURE.
+    """
+
+    def __init__(self, folder, native=False):
         self.folder = folder
+        self.architectures = ["arm64", *([native_architecture()] if native else [])]
         self.archives = folder / "cache/archives"
 
     def make(self):
         if not shutil.which("apt-get"):
             raise LabError("this machine has no apt-get")
-        stanzas = debian_stanzas()
+        stanzas = debian_stanzas(" ".join(dict.fromkeys(self.architectures)))
         if not stanzas:
             raise LabError("no Debian archive in /etc/apt")
         for name in ("state/lists/partial", "cache/archives/partial", "sources"):
@@ -59,10 +69,10 @@ class State:
         (self.folder / "status").touch()
         (self.folder / "sources/debian.sources").write_text("\n".join(stanzas))
 
-    def command(self, *args):
+    def command(self, *args, program="apt-get"):
         options = {
             "APT::Architecture": "arm64",
-            "APT::Architectures::": "arm64",
+            "APT::Architectures": ",".join(self.architectures),
             "APT::Sandbox::User": "",
             "Acquire::Languages": "none",
             "Dir::State": self.folder / "state",
@@ -72,7 +82,7 @@ class State:
             "Dir::Etc::sourceparts": self.folder / "sources",
         }
         settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        return ["apt-get", "-q", *settings, *args]
+        return [program, "-q", *settings, *args]
 
     def update(self, log):
         run_logged(self.command("update"), log)
@@ -82,12 +92,12 @@ class State:
 
 
 @contextlib.contextmanager
-def state(name):
+def state(name, native=False):
     """An empty one, and gone in the end."""
     folder = paths.CACHE / "apt" / name
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        found = State(folder)
+        found = State(folder, native)
         found.make()
         yield found
     finally:

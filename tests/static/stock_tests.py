@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The driver as a module of Debian's kernels: their headers, sparse, the warnings of W=1.
+
+A symbol that a kernel does not export is an error of such a build, too.
+"""
+
+from harness import Skip, test
+from lab import stock
+from lab.term import cache_lock
+
+# The modules of a test are checked on one kernel.
+MODULES = [("kvm_apf", name) for name in stock.KERNELS] + [("apf_cold", stock.FEW[0])]
+
+
+def check_build(module, name):
+    if not stock.release(name):
+        raise Skip(f"not fetched: `lab/stock {name}`")
+    with cache_lock():
+        status, said = stock.compile_module(name, module, "W=1", "C=2")
+    assert not status and not said.strip(), said or f"make failed with status {status}"
+
+
+for module_name, kernel_name in MODULES:
+    test(f"sparse and W=1: {module_name} for {kernel_name}", module_name, kernel_name)(check_build)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The driver as a module, in guests that run Debian's own kernels as they are.
+
+The kernels come from Debian's archive (lab/stock.py). What is not theirs is loaded: the
+driver, and a module that gives our cold memory to user space.
+"""
+
+import shutil
+
+from bench import report
+from harness import Skip, test
+from lab import stock
+from vm import Vm, check, expect, run
+
+ENODEV, EEXIST = 19, 17
+TASKS, PAGES, DELAY = 8, 64, 20
+WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20 --bystander"
+# A distribution's kernel is not through with itself when it starts init.
+SETTLE = "sleep 500"
+DRIVER = "/kvm_apf.ko"
+LOADED = "kvm-apf: faults announced by INTID 16, of user tasks only: this kernel has no hook"
+NOT_WANTED = "kvm-apf: not loaded: its parameter says enable=0"
+NOT_OFFERED = "kvm-apf: not loaded: the host offers no asynchronous page faults"
+# All pages one after the other, and all tasks' pages at the same time.
+ONE_BY_ONE_MS, OVERLAPPED_MS = PAGES * DELAY, PAGES * DELAY / TASKS
+NEVER_ANNOUNCED = {"announced": 0, "repeated": 0, "declined": 0, "ready": 0, "spurious": 0}
+
+
+def need(kernel):
+    if stock.release(kernel):
+        return
+    if not shutil.which("apt-get"):
+        raise Skip("not a Debian system, which has no Debian kernels")
+    raise AssertionError(f"no kernel {kernel}: run `lab/stock {kernel}`")
+
+
+def guest(kernel, when, script="vmm", args=(), **options):
+    """A VM of a stock kernel. when: the driver is loaded at boot, or late."""
+    need(kernel)
+    options = {"policy": (f"all:delay={DELAY}",), **options}
+    return Vm(image="/boot/stock",
+              files={stock.image(kernel): "boot/stock",
+                     stock.archive_file(kernel, when): "boot/modules.cpio"},
+              args=("--initrd", "/tmp/stock.cpio", *args),
+              script=f"cat /boot/guest.cpio /boot/modules.cpio >/tmp/stock.cpio\n{script}",
+              **options)
+
+
+def expect_announced(figures):
+    expect(figures, announced=PAGES, repeated=0, ready=PAGES, declined=0, halted=0, sync=0,
+           spurious=0, stage2_aborts=(PAGES, 1.1 * PAGES),
+           wall_ms=(OVERLAPPED_MS, 1.1 * OVERLAPPED_MS))
+    expect(figures["bystander"], worst_gap_ms=(1, 4.5))
+
+
+def expect_halted(figures):
+    expect(figures, **NEVER_ANNOUNCED, halted=(PAGES, None), sync=0,
+           wall_ms=(OVERLAPPED_MS, 0.6 * ONE_BY_ONE_MS))
+    expect(figures["bystander"], worst_gap_ms=(1, 4.5))
+
+
+def built_in_too(vm):
+    """The same job for the kernel that has the driver built in, in the same host."""
+    built_in = Vm(policy=vm.policy, steps=vm.steps, args=("--result", "/out/built-in"))
+    vm.script += f"\napfvm {built_in.command()} || exit 97"
+    return vm
+
+
+@test("module_reaches_nine_tenths_of_the_built_in_driver")
+def module_reaches_nine_tenths_of_the_built_in_driver():
+    name = "module_reaches_nine_tenths_of_the_built_in_driver"
+    outcome = run(name, built_in_too(guest("cloud-6.12", "boot",
+                                           steps=(SETTLE, WORK, "ps-d", "apf"))))
+    check(outcome)
+    figures = outcome.figures()
+    expect_announced(figures)
+    expect(outcome.find("guest_apf")[-1], announced=PAGES, returned=PAGES, woken=PAGES, killed=0)
+    built_in = report.run_figures(report.parse(outcome.read("built-in"), "built-in"), "run",
+                                  "built-in")
+    expect_announced(built_in)
+    ratio = built_in["wall_ms"] / figures["wall_ms"]
+    assert ratio >= 0.9, f"{ratio:.2f} of what the built-in driver does"
+
+
+def errors(outcome, what):
+    return [record["errno"] for record in outcome.records if what in record]
+
+
+def late(name, kernel, times, **options):
+    """Without the driver, with it, while it comes and goes under load, and without again."""
+    outcome = run(name, guest(
+        kernel, "late", cold=64, steps=(
+            SETTLE, f"{WORK} --label before", f"insmod {DRIVER} enable=0",
+            f"insmod {DRIVER}", f"insmod {DRIVER}",
+            f"{WORK} --skip {PAGES} --label with", "apf", "rmmod kvm_apf", "apf",
+            f"start --tasks {TASKS} --pages 16000 --skip {2 * PAGES} "
+            f"--fixed-time {times * 60} --label load",
+            f"reload {DRIVER} kvm_apf {times} 15", "wait",
+            f"{WORK} --skip 16200 --label after", "ps-d"), **options))
+    check(outcome, guest_may_say=(LOADED, NOT_WANTED))
+    expect_halted(outcome.figures("before"))
+    expect_announced(outcome.figures("with"))
+    expect_halted(outcome.figures("after"))
+    assert errors(outcome, "insmod") == [ENODEV, 0, EEXIST], errors(outcome, "insmod")
+    assert errors(outcome, "rmmod") == [0], errors(outcome, "rmmod")
+    loaded, gone = outcome.find("guest_apf")
+    expect(loaded, announced=PAGES, returned=PAGES)
+    assert gone == {}, f"left behind in debugfs: {gone}"
+    return outcome
+
+
+def expect_lives(outcome, times):
+    """The driver was there to announce, and had tasks asleep when it went."""
+    lives = [record for record in outcome.records if "reload" in record][-1]
+    expect(lives, reload=times, announced=(times, None), with_waiters=(times // 2, times))
+
+
+@test("module_comes_and_goes_under_load")
+def module_comes_and_goes_under_load():
+    expect_lives(late("module_comes_and_goes_under_load", "cloud-6.12", 20), 20)
+
+
+@test("module_refuses_a_host_without_the_feature")
+def module_refuses_a_host_without_the_feature():
+    outcome = run("module_refuses_a_host_without_the_feature", guest(
+        "cloud-6.12", "late", level="off",
+        steps=(SETTLE, f"insmod {DRIVER}", "apf", WORK, "ps-d")))
+    check(outcome, guest_may_say=(NOT_OFFERED,))
+    assert errors(outcome, "insmod") == [ENODEV], errors(outcome, "insmod")
+    said = [line for record in outcome.find("klog") for line in record]
+    assert len(said) == 1 and NOT_OFFERED in said[0], said
+    expect(outcome.figures(), **NEVER_ANNOUNCED, halted=0, sync=0, wall_ms=(ONE_BY_ONE_MS, None))
