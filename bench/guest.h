@@ -14,9 +14,10 @@
 #define GUEST_WORDS_MAX		512
 
 /* channel.c: the result channel, JSON lines; also what can go wrong with a step. */
-int channel_open(const char *tty);
+int channel_open(const char *port, const char *tty);
 void channel_line(const char *fmt, ...);
 void channel_text(const char *key, const char *text);
+int channel_await(const char *word);
 size_t channel_escape(char *out, size_t size, const char *text);
 int channel_fail(const char *fmt, ...);
 
@@ -51,6 +52,8 @@ int step_do(int argc, char **argv);
 /* run.c */
 int step_run(int argc, char **argv);
 int step_start(int argc, char **argv);
+int step_keep(int argc, char **argv);
+int step_stop(int argc, char **argv);
 int step_wait(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_kill_test(int argc, char **argv);

@@ -16,7 +16,8 @@
 
 #include "guest.h"
 
-#define RESULT_CHANNEL	"/dev/hvc1"
+#define RESULT_PORT	"apf.result"
+#define RESULT_CONSOLE	"/dev/hvc1"
 #define JOB		"/job"
 #define MODULES		"/modules"
 
@@ -108,8 +109,9 @@ int main(int argc, char **argv)
 	mount_all();
 	modules_load(MODULES);
 	open_console();
-	if (channel_open(RESULT_CHANNEL))
-		perror("guest-init: " RESULT_CHANNEL);
+	/* That waits. If there was no console yet, there is one after it. */
+	channel_open(RESULT_PORT, RESULT_CONSOLE);
+	open_console();
 	if (klog_start())
 		channel_fail("there is no kernel log to read");
 	status = do_steps(cut_words(argc, argv, word), word);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Steps that touch cold memory: run, start, wait, stats, kill-test.
+ * Steps that touch cold memory, or keep data in memory of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,27 +41,60 @@ static int exec_apfload(const struct cold *cold, int argc, char **argv)
 	return execv("/bin/apfload", args);
 }
 
-/* What apfload has to say is one line, and fits into the pipe. */
-int step_start(int argc, char **argv)
+static int exec_apfkeep(int argc, char **argv)
 {
-	struct cold cold;
+	char *args[GUEST_WORDS_MAX + 1] = { "apfkeep" };
+	int i;
+
+	for (i = 1; i < argc; i++)
+		args[i] = argv[i];
+	return execv("/bin/apfkeep", args);
+}
+
+/* @cold: NULL for apfkeep, whose memory is its own. */
+static int job_start(const struct cold *cold, int argc, char **argv)
+{
 	int out[2];
 
 	if (job.pid)
-		return channel_fail("start: the last one is not waited for");
-	if (cold_find(&cold))
-		return channel_fail("%s: the device tree has no cold memory", argv[0]);
+		return channel_fail("%s: the last one is not waited for", argv[0]);
+	/* What it has to say is one line, and fits into the pipe. */
 	if (pipe2(out, O_CLOEXEC))
 		return channel_fail("%s: %s", argv[0], strerror(errno));
 	job.pid = fork();
 	if (!job.pid) {
 		dup2(out[1], STDOUT_FILENO);
-		exec_apfload(&cold, argc, argv);
+		if (cold)
+			exec_apfload(cold, argc, argv);
+		else
+			exec_apfkeep(argc, argv);
 		_exit(127);
 	}
 	close(out[1]);
 	job.out = out[0];
 	return job.pid < 0 ? channel_fail("fork: %s", strerror(errno)) : 0;
+}
+
+int step_start(int argc, char **argv)
+{
+	struct cold cold;
+
+	if (cold_find(&cold))
+		return channel_fail("%s: the device tree has no cold memory", argv[0]);
+	return job_start(&cold, argc, argv);
+}
+
+/* Goes on until step "stop". */
+int step_keep(int argc, char **argv)
+{
+	return job_start(NULL, argc, argv);
+}
+
+int step_stop(int argc, char **argv)
+{
+	if (argc != 1 || !job.pid || kill(job.pid, SIGTERM))
+		return channel_fail("%s: there is nothing to stop", argv[0]);
+	return step_wait(argc, argv);
 }
 
 /* Takes the place of wait() so that the end is seen before the report is sent. */
@@ -86,9 +119,9 @@ static int job_report(const char *line, int status)
 	if (line[0] == '{')
 		channel_line("{\"run\":%s}", line);
 	if (WIFSIGNALED(status))
-		return channel_fail("apfload: killed by signal %d", WTERMSIG(status));
+		return channel_fail("the workload: killed by signal %d", WTERMSIG(status));
 	if (WEXITSTATUS(status))
-		return channel_fail("apfload: exit status %d, see the console",
+		return channel_fail("the workload: exit status %d, see the console",
 				    WEXITSTATUS(status));
 	return 0;
 }

@@ -118,6 +118,14 @@ static int step_sleep(int argc, char **argv)
 	return usleep(strtoul(argv[1], NULL, 0) * 1000);
 }
 
+/* Until the one who runs the VM says so. */
+static int step_until(int argc, char **argv)
+{
+	if (argc != 2 || channel_await(argv[1]))
+		return channel_fail("until: say which word to wait for");
+	return 0;
+}
+
 /* The state follows the name, which may itself hold blanks and brackets. */
 static int sleeps_for_good(const char *path)
 {
@@ -169,6 +177,9 @@ static const struct {
 	{ "run", step_run },
 	{ "start", step_start },
 	{ "wait", step_wait },
+	{ "keep", step_keep },
+	{ "stop", step_stop },
+	{ "until", step_until },
 	{ "stats", step_stats },
 	{ "trace", step_trace },
 	{ "send", step_send },

@@ -10,7 +10,7 @@ from lab.term import LabError, cache_lock
 BASE = paths.INITRAMFS / "base.cpio"
 STAMP = paths.INITRAMFS / "base.stamp"
 SOURCES = paths.REPO / "lab" / "initramfs"
-GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload"}
+GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload", "apfkeep": "bin/apfkeep"}
 
 
 def programs():
