@@ -180,6 +180,8 @@ def of_the_bystander(one, ceiling):
 def samples_of(run, level, one, off, ceiling):
     """One run at one level; off, ceiling: the same run in the same boot."""
     found = [*of_the_wall(run, level, one["wall_ms"], off["wall_ms"], ceiling["wall_ms"])]
+    if level in ("off", "kernel", "ceiling"):
+        found.append(("wall per fault", "us", 1000 * one["wall_ms"] / one["faults"]))
     found += [(metric, "count", one[key] / one["faults"])
               for metric, (key, levels) in PER_FAULT.items() if level in levels]
     if run.bystander:
