@@ -94,7 +94,7 @@ def counts(goals):
 
 def facts(meta):
     names = ("date", "commit", "command", "minutes", "machine", "system", "qemu", "compiler",
-             "kernel")
+             "kernel", "without")
     return table(("", ("text", "of this run")), [(name, ("text", meta[name])) for name in names
                                        if meta.get(name)])
 
