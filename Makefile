@@ -85,6 +85,12 @@ test-paranoid: images	## run the system tests on kernels that check themselves (
 	@tests/tap paranoid="env KERNEL_FLAVOUR=paranoid tests/system/run" \
 		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
 
+.PHONY: test-guests
+test-guests: images	## run the tests with each of Debian's kernels as a guest (long)
+	@lab/deps lintian
+	@tests/tap +stock="lab/stock all" static="tests/static/run stock deb" \
+		guests="tests/system/run --guests"
+
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30
 	@tests/soak

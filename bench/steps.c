@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <glob.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,33 @@ static int step_write(int argc, char **argv)
 	return 0;
 }
 
+/* policy idle|other: of what is started from here on; idle runs when nobody else wants to. */
+static int step_policy(int argc, char **argv)
+{
+	struct sched_param none = { 0 };
+	int idle = argc == 2 && !strcmp(argv[1], "idle");
+
+	if (!idle && (argc != 2 || strcmp(argv[1], "other")))
+		return channel_fail("policy: say idle or other");
+	if (sched_setscheduler(0, idle ? SCHED_IDLE : SCHED_OTHER, &none))
+		return channel_fail("policy %s: %s", argv[1], strerror(errno));
+	return 0;
+}
+
+/* hog MS: a task that wants all of a CPU for that time, beside what comes next. */
+static int step_hog(int argc, char **argv)
+{
+	u64 start = counter_read();
+
+	if (argc != 2)
+		return channel_fail("hog: say for how many ms");
+	if (fork())
+		return 0;
+	while (counter_ms(counter_read() - start) < atoi(argv[1]))
+		;
+	_exit(0);
+}
+
 static int step_sleep(int argc, char **argv)
 {
 	if (argc != 2)
@@ -188,6 +216,8 @@ static const struct {
 	{ "online", step_online },
 	{ "write", step_write },
 	{ "sleep", step_sleep },
+	{ "policy", step_policy },
+	{ "hog", step_hog },
 	{ "kill-test", step_kill_test },
 	{ "ps-d", step_ps_d },
 	{ "reboot", step_reboot },

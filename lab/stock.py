@@ -48,7 +48,7 @@ DRIVER = {
 COLD = {"tests/guests/cold/Kbuild": "Kbuild", "tests/guests/cold/apf_cold.c": "apf_cold.c"}
 OURS = {"kvm_apf": DRIVER, "apf_cold": COLD}
 # In the order in which they need each other; one that has no file is built in.
-WANTED = ("virtio/virtio", "virtio/virtio_ring", "virtio/virtio_mmio", "char/virtio_console")
+WANTED = ("virtio/virtio_ring", "virtio/virtio", "virtio/virtio_mmio", "char/virtio_console")
 # What is told without BTF, which nobody here needs.
 NO_BTF = re.compile(r"Skipping BTF generation for \S+ due to unavailability of vmlinux\n?")
 

@@ -37,7 +37,7 @@ def need(kernel):
 def guest(kernel, when, script="vmm", args=(), **options):
     """A VM of a stock kernel. when: the driver is loaded at boot, or late."""
     need(kernel)
-    options = {"policy": (f"all:delay={DELAY}",), **options}
+    options = {"policy": (f"all:delay={DELAY}",), "timeout": 300, **options}
     return Vm(image="/boot/stock",
               files={stock.image(kernel): "boot/stock",
                      stock.archive_file(kernel, when): "boot/modules.cpio"},
@@ -46,17 +46,28 @@ def guest(kernel, when, script="vmm", args=(), **options):
               **options)
 
 
-def expect_announced(figures):
-    expect(figures, announced=PAGES, repeated=0, ready=PAGES, declined=0, halted=0, sync=0,
-           spurious=0, stage2_aborts=(PAGES, 1.1 * PAGES),
-           wall_ms=(OVERLAPPED_MS, 1.1 * OVERLAPPED_MS))
+def expect_announced(figures, unit=1):
+    """unit: pages of the host in one of the guest, each of them a fault of its own."""
+    faults, wall = PAGES * unit, OVERLAPPED_MS * unit
+    expect(figures, announced=faults, repeated=0, ready=faults, declined=0, halted=0, sync=0,
+           spurious=0, stage2_aborts=(faults, 1.1 * faults), wall_ms=(wall, 1.1 * wall))
     expect(figures["bystander"], worst_gap_ms=(1, 4.5))
 
 
-def expect_halted(figures):
+def expect_halted(figures, unit=1):
     expect(figures, **NEVER_ANNOUNCED, halted=(PAGES, None), sync=0,
-           wall_ms=(OVERLAPPED_MS, 0.6 * ONE_BY_ONE_MS))
+           wall_ms=(OVERLAPPED_MS * unit, 0.6 * ONE_BY_ONE_MS * unit))
     expect(figures["bystander"], worst_gap_ms=(1, 4.5))
+
+
+def at_boot(name, kernel, unit=1, more=lambda vm: vm):
+    """The driver is loaded before there is anything else to do. more: what else to run."""
+    outcome = run(name, more(guest(kernel, "boot", steps=(SETTLE, WORK, "ps-d", "apf"))))
+    check(outcome)
+    expect_announced(outcome.figures(), unit)
+    faults = PAGES * unit
+    expect(outcome.find("guest_apf")[-1], announced=faults, returned=faults, woken=faults, killed=0)
+    return outcome
 
 
 def built_in_too(vm):
@@ -69,16 +80,11 @@ def built_in_too(vm):
 @test("module_reaches_nine_tenths_of_the_built_in_driver")
 def module_reaches_nine_tenths_of_the_built_in_driver():
     name = "module_reaches_nine_tenths_of_the_built_in_driver"
-    outcome = run(name, built_in_too(guest("cloud-6.12", "boot",
-                                           steps=(SETTLE, WORK, "ps-d", "apf"))))
-    check(outcome)
-    figures = outcome.figures()
-    expect_announced(figures)
-    expect(outcome.find("guest_apf")[-1], announced=PAGES, returned=PAGES, woken=PAGES, killed=0)
+    outcome = at_boot(name, "cloud-6.12", more=built_in_too)
     built_in = report.run_figures(report.parse(outcome.read("built-in"), "built-in"), "run",
                                   "built-in")
     expect_announced(built_in)
-    ratio = built_in["wall_ms"] / figures["wall_ms"]
+    ratio = built_in["wall_ms"] / outcome.figures()["wall_ms"]
     assert ratio >= 0.9, f"{ratio:.2f} of what the built-in driver does"
 
 
@@ -86,25 +92,34 @@ def errors(outcome, what):
     return [record["errno"] for record in outcome.records if what in record]
 
 
-def late(name, kernel, times, **options):
-    """Without the driver, with it, while it comes and goes under load, and without again."""
+def late(name, kernel, times, unit=1, life_ms=60, **options):
+    """Without the driver, with it, while it comes and goes under load, and without again.
+
+    life_ms: how long it takes to come, to be there for 15 ms, and to go.
+    """
+    pages = 2 * PAGES + times * life_ms * TASKS // DELAY
     outcome = run(name, guest(
-        kernel, "late", cold=64, steps=(
+        kernel, "late", cold=(pages + 2 * PAGES) * unit // 256 + 1, steps=(
             SETTLE, f"{WORK} --label before", f"insmod {DRIVER} enable=0",
             f"insmod {DRIVER}", f"insmod {DRIVER}",
             f"{WORK} --skip {PAGES} --label with", "apf", "rmmod kvm_apf", "apf",
-            f"start --tasks {TASKS} --pages 16000 --skip {2 * PAGES} "
-            f"--fixed-time {times * 60} --label load",
+            f"start --tasks {TASKS} --pages {pages - 2 * PAGES} --skip {2 * PAGES} "
+            f"--fixed-time {times * life_ms} --label load",
             f"reload {DRIVER} kvm_apf {times} 15", "wait",
-            f"{WORK} --skip 16200 --label after", "ps-d"), **options))
+            # Those that sleep in the driver are woken when it goes, and cannot run for a while.
+            f"insmod {DRIVER}", "policy idle",
+            f"start --tasks {TASKS} --pages {TASKS} --skip {pages} --label late",
+            "policy other", "sleep 10", "apf", "hog 300", "rmmod kvm_apf", "wait",
+            f"{WORK} --skip {pages + TASKS} --label after", "ps-d"), **options))
     check(outcome, guest_may_say=(LOADED, NOT_WANTED))
-    expect_halted(outcome.figures("before"))
-    expect_announced(outcome.figures("with"))
-    expect_halted(outcome.figures("after"))
-    assert errors(outcome, "insmod") == [ENODEV, 0, EEXIST], errors(outcome, "insmod")
-    assert errors(outcome, "rmmod") == [0], errors(outcome, "rmmod")
-    loaded, gone = outcome.find("guest_apf")
-    expect(loaded, announced=PAGES, returned=PAGES)
+    expect_halted(outcome.figures("before"), unit)
+    expect_announced(outcome.figures("with"), unit)
+    expect_halted(outcome.figures("after"), unit)
+    assert errors(outcome, "insmod") == [ENODEV, 0, EEXIST, 0], errors(outcome, "insmod")
+    assert errors(outcome, "rmmod") == [0, 0], errors(outcome, "rmmod")
+    loaded, gone, asleep = outcome.find("guest_apf")
+    expect(asleep, announced=TASKS, slept=TASKS, returned=0)
+    expect(loaded, announced=PAGES * unit, returned=PAGES * unit)
     assert gone == {}, f"left behind in debugfs: {gone}"
     return outcome
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each of Debian's kernels, as it is, with the driver as a module: `make test-guests`."""
+
+from harness import test
+from lab import stock
+from module_tests import DRIVER, PAGES, SETTLE, TASKS, WORK, at_boot, expect_lives, guest, late
+from vm import BUSY_PC, check, run
+
+# Pages of the host, which has 4 KiB, in one of the guest.
+UNIT = {"16k-6.12": 4}
+LIVES = 20
+# A preemptible kernel knows only after some 200 ms that no task is in the driver.
+LIFE_MS = {"rt-6.12": 500, "rt-6.1": 500}
+
+
+def boot(kernel):
+    at_boot(f"module_at_boot_{kernel}", kernel, UNIT.get(kernel, 1))
+
+
+def come_and_go(kernel):
+    expect_lives(late(f"module_late_{kernel}", kernel, LIVES, UNIT.get(kernel, 1),
+                      LIFE_MS.get(kernel, 60)), LIVES)
+
+
+for name in stock.KERNELS:
+    test(f"module_at_boot_{name}", name)(boot)
+    test(f"module_late_{name}", name, seconds=60)(come_and_go)
+
+
+@test("module_comes_and_goes_a_thousand_times", seconds=600)
+def module_comes_and_goes_a_thousand_times():
+    expect_lives(late("module_comes_and_goes_a_thousand_times", "cloud-6.12", 1000,
+                      timeout=3000), 1000)
+
+
+@test("module_comes_and_goes_in_real_parallel", alone=True, seconds=60)
+def module_comes_and_goes_in_real_parallel():
+    """Preemptible, and on two vCPUs: tasks are preempted within the driver, and move."""
+    outcome = run("module_comes_and_goes_in_real_parallel", guest(
+        "rt-6.12", "late", cold=256, cpus=2, mode="mttcg", timeout=900, steps=(
+            SETTLE, f"start --tasks {TASKS} --pages 60000 --fixed-time 30000 --label load",
+            f"reload {DRIVER} kvm_apf 50 30", "wait", f"{WORK} --skip 60000", "ps-d")))
+    check(outcome, host_may_say=BUSY_PC, guest_may_say=("kvm-apf: ", *BUSY_PC))
+    expect_lives(outcome, 50)
+    assert outcome.figures()["pages_verified"] == PAGES
