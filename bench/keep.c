@@ -3,8 +3,8 @@
  * apfkeep: tasks that keep data in memory, for a guest that is saved or
  * migrated meanwhile. Each task goes round its own pages, in an order that no
  * migration expects, checks every word of one against what it wrote there in the
- * last round, and writes the next round's. Ends at SIGTERM, with a last look at
- * all of it.
+ * last round, and writes the next round's. Ends at SIGTERM, or after --visits, with a
+ * last look at all of it.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -24,10 +24,14 @@
 #define TASKS_MAX	64
 /* The way from page to page: prime, so that a round leaves none out. */
 #define STEP		7919
+/* Parts of --visits, each of which has the time when it was done. */
+#define PARTS		64
 
 static struct keep_config {
 	unsigned int tasks;
 	u64 pages;		/* of each task */
+	u64 visits;		/* of all tasks together, 0: no end */
+	unsigned int wait_ms;	/* between filling the memory and the first round */
 	unsigned int rest_us;	/* after each page */
 	bool half_syscall;	/* every second task has the kernel touch first */
 	size_t page_size;
@@ -44,6 +48,8 @@ static struct keeper {
 } keepers[TASKS_MAX];
 
 static atomic_bool ending;
+static atomic_ullong visited;
+static u64 begun_at, done_at[PARTS];
 
 static void end(int number)
 {
@@ -95,6 +101,20 @@ static void visit(struct keeper *k, u64 page)
 	k->visits++;
 }
 
+/* Of all tasks: without --visits, there is nobody to count for. */
+static void count_visit(void)
+{
+	u64 part = cfg.visits / PARTS, now;
+
+	if (!cfg.visits)
+		return;
+	now = atomic_fetch_add(&visited, 1) + 1;
+	if (now % part == 0 && now / part <= PARTS)
+		done_at[now / part - 1] = counter_read();
+	if (now == cfg.visits)
+		atomic_store(&ending, true);
+}
+
 static void *keeper_main(void *arg)
 {
 	struct keeper *k = arg;
@@ -104,6 +124,7 @@ static void *keeper_main(void *arg)
 		page = n * STEP % cfg.pages;
 		visit(k, page);
 		page_write(k, page);
+		count_visit();
 		if (cfg.rest_us)
 			usleep(cfg.rest_us);
 	}
@@ -142,6 +163,8 @@ static void parse_options(int argc, char **argv)
 		{ "tasks", required_argument, NULL, 't' },
 		{ "pages", required_argument, NULL, 'p' },
 		{ "rest", required_argument, NULL, 'r' },
+		{ "wait", required_argument, NULL, 'w' },
+		{ "visits", required_argument, NULL, 'v' },
 		{ "half-syscall", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -154,14 +177,31 @@ static void parse_options(int argc, char **argv)
 			cfg.pages = parse_number("pages", optarg, 1 << 20);
 		else if (option == 'r')
 			cfg.rest_us = parse_number("rest", optarg, 999999);
+		else if (option == 'w')
+			cfg.wait_ms = parse_number("wait", optarg, 3600000);
+		else if (option == 'v')
+			cfg.visits = parse_number("visits", optarg, 1 << 30);
 		else if (option == 'h')
 			cfg.half_syscall = true;
 		else
-			errx(2, "takes --tasks N, --pages N, --rest US and --half-syscall");
+			errx(2, "takes --tasks N, --pages N, --wait MS, --rest US, --visits N and"
+			     " --half-syscall");
 	}
+	if (cfg.visits % PARTS)
+		errx(2, "--visits: not a multiple of %d", PARTS);
 	if (!cfg.tasks || !cfg.pages || cfg.pages % STEP == 0 || optind < argc)
 		errx(2, "there is no work without --tasks and --pages; %d pages are not possible",
 		     STEP);
+}
+
+static void report_progress(void)
+{
+	unsigned int i;
+
+	printf("\"frequency\":%llu,\"begun\":%llu,\"progress\":[", counter_hz(), begun_at);
+	for (i = 0; i < PARTS; i++)
+		printf("%s%llu", i ? "," : "", done_at[i]);
+	printf("],");
 }
 
 static void report(void)
@@ -176,6 +216,8 @@ static void report(void)
 			rounds = keepers[i].round[cfg.pages - 1];
 	}
 	printf("{\"label\":\"keep\",\"tasks\":%u,\"rounds\":%llu,", cfg.tasks, rounds);
+	if (cfg.visits)
+		report_progress();
 	printf("\"faults\":%llu,\"pages_verified\":%llu,", visits, visits - bad);
 	printf("\"pages_bad\":%llu}\n", bad);
 }
@@ -189,6 +231,9 @@ int main(int argc, char **argv)
 	parse_options(argc, argv);
 	for (i = 0; i < cfg.tasks; i++)
 		keeper_init(&keepers[i], i);
+	if (cfg.wait_ms)
+		usleep(cfg.wait_ms * 1000);
+	begun_at = counter_read();
 	for (i = 0; i < cfg.tasks; i++)
 		if (pthread_create(&keepers[i].thread, NULL, keeper_main, &keepers[i]))
 			errx(1, "pthread_create");

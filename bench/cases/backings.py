@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where pages really come from: a snapshot on a disk, swap, a server in another process.
+
+The disk is the kernel's null_blk with memory behind it: each request takes a fixed time by an
+hrtimer, however many are under way. So it has a latency in virtual time too, which an
+emulated disk has not.
+"""
+
+import dataclasses
+import shlex
+import statistics
+
+from bench import page, report
+from bench.cases import Boot, machine
+from bench.page import Section
+from bench.rows import Sample
+from lab import debian
+
+ROUNDS = 3
+TASKS, PAGES = 8, 512
+MEM_MIB = 128
+# Visits to all of the pages, the first of which finds them missing.
+ROUNDS_OF_WORK = 8
+# The VM is saved, or paged out, in the time between filling the memory and the work.
+SAVE_WAIT_MS, SWAP_WAIT_MS = 1000, 3000
+LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2, 10), (0.1, 2)
+READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128}
+FULL_SPEED = 0.9
+
+DISK = """\
+mount -t configfs configfs /sys/kernel/config
+disk=/sys/kernel/config/nullb/slow
+mkdir $disk || exit 94
+echo {mib} >$disk/size
+echo 1 >$disk/memory_backed
+echo 2 >$disk/irqmode
+echo {ns} >$disk/completion_nsec
+echo 1 >$disk/power || exit 94
+disk=/dev/slow
+echo 4 >/proc/sys/vm/drop_caches   # is logged once, then no more
+"""
+
+LAUNCH = """\
+say() {{ echo "bench: $1" >/dev/console; }}
+# level VALUE-OF-PARAMETER PEND-ONLY
+level() {{
+	echo $1 >/sys/module/kvm-arm/parameters/apf || exit 99
+	echo $2 >/sys/kernel/debug/kvm/apf/knobs/pend_only || exit 98
+}}
+# until_said NAME TEXT
+until_said() {{
+	until grep -q "$2" /out/$1.result 2>/dev/null; do
+		[ -d /proc/$vmm ] || exit 93
+		sleep 0.005
+	done
+}}
+# launch NAME ARGUMENT...
+launch() {{
+	name=$1
+	shift
+	taskset {mask:x} apfvm --pin --console /out/$name.console --result /out/$name.result "$@" &
+	vmm=$!
+}}
+# ended STATUS
+ended() {{
+	wait $vmm
+	status=$?
+	[ $status = $1 ] || {{ echo "apfvm ended with status $status, not $1"; exit 97; }}
+}}
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Backing:
+    """One boot: a way in which pages come, and how long each takes."""
+
+    case: str
+    page_ms: float
+
+    def name(self, turn):
+        return f"{self.case}-{self.page_ms:g}ms-{turn + 1}"
+
+
+def append(level, *steps):
+    job = ":,:".join(f",{machine.words(step)}," for step in steps).strip(",")
+    return f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append} -- {job}"
+
+
+def keep(wait_ms):
+    return (f"keep --tasks {TASKS} --pages {PAGES} --wait {wait_ms} "
+            f"--visits {ROUNDS_OF_WORK * TASKS * PAGES}")
+
+
+def boot_arguments(level, *steps):
+    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
+                       str(MEM_MIB), "--append", append(level, *steps)])
+
+
+def levels(turn):
+    """Each round begins with another one."""
+    names = list(machine.LEVELS)
+    return names[turn:] + names[:turn]
+
+
+def prelude(ns, mib):
+    return machine.start(1) + LAUNCH.format(mask=2) + DISK.format(ns=ns, mib=mib)
+
+
+# --- a snapshot, mapped privately from a file on the disk ---
+
+# A saved VM has what it had: the driver, or no driver. One file per kind of guest.
+SAVE = """\
+say "save {name}"
+level {value} 0
+launch save-{name} {arguments} --save /slow/{name}
+until_said save-{name} '"stats":"go"'
+kill -USR2 $vmm
+ended 6
+"""
+RESTORE = """\
+say {name}
+level {value} {pend_only}
+sync
+echo 3 >/proc/sys/vm/drop_caches
+{warm}
+launch {name} --restore /slow/{file} --mapped
+ended 0
+"""
+
+
+def kind_of_guest(name):
+    level = machine.LEVELS[name]
+    return "none" if level.value == "off" or name == "halt" else \
+        "user" if level.append else "kernel"
+
+
+def snapshot_scenario(backing, turn):
+    lines = [prelude(int(backing.page_ms * 1e6), 1024),
+             "debian mke2fs -q -t ext4 -O ^has_journal $disk || exit 92\n"
+             "mkdir /slow\nmount -t ext4 -o noatime $disk /slow || exit 92\n"
+             "dmesg -c >/dev/null   # of disk and file system\n"
+             f"echo {READ_AHEAD[backing.case]} >/sys/block/${{disk#/dev/}}/queue/read_ahead_kb\n"]
+    for name in ("off", "announce", "kernel"):
+        level = machine.LEVELS[name]
+        arguments = boot_arguments(level, keep(SAVE_WAIT_MS), "sleep 300", "stats go", "wait", "ps-d", "apf")
+        lines.append(SAVE.format(name=kind_of_guest(name), value=level.value, arguments=arguments))
+    for name in levels(turn):
+        level, kind = machine.LEVELS[name], kind_of_guest(name)
+        lines.append(RESTORE.format(
+            name=name, value=level.value, pend_only=level.pend_only, file=kind,
+            warm=f"cat /slow/{kind} >/dev/null" if name == "ceiling" else ""))
+    return "".join(lines)
+
+
+def full_speed_after(times):
+    """ms until each later part of the work goes at 0.9 of the full speed: that of the last quarter."""
+    steps = [later - earlier for earlier, later in zip(times, times[1:])]
+    full = statistics.median(steps[-len(steps) // 4:])
+    slow = [when for when, step in zip(times[1:], steps) if step > full / FULL_SPEED]
+    return max(slow, default=times[0]) - times[0]
+
+
+def kept(found, name):
+    """When apfkeep began, and when each 64th of its work was done, in ms; an error if a page was bad."""
+    records = [record["run"] for record in found if record.get("run", {}).get("label") == "keep"]
+    if not records or records[-1]["pages_bad"]:
+        raise report.ReportError(f"{name}: apfkeep found bad pages, or did not end: {records}")
+    record = records[-1]
+    return [tick * 1000 / record["frequency"] for tick in (record["begun"], *record["progress"])]
+
+
+def stats_of(found):
+    """KVM's counts over all of this life of the VM."""
+    return report.sum_stats([record for record in found if record.get("stats") == "end"][-1])
+
+
+def snapshot_read(backing):
+    def read(out):
+        for name in machine.LEVELS:
+            found = machine.records(out, name)
+            times = kept(found, name)
+            yield from samples(backing, name, found, {
+                "work": times[-1] - times[0], "0.9 of full speed": full_speed_after(times)})
+    return read
+
+
+def samples(backing, level, found, times):
+    stats = stats_of(found)
+
+    def sample(metric, unit, value):
+        return Sample(backing.case, level, 1, TASKS, backing.page_ms, metric, unit, value)
+
+    for metric, value in times.items():
+        yield sample(metric, "ms", value)
+    for metric, stat in (("announcements", "apf_announced"), ("halts", "apf_halted"),
+                         ("waited for", "apf_sync"), ("stage-2 aborts", "stage2_aborts")):
+        yield sample(metric, "count", stats[stat])
+
+
+# --- swap: what an idle guest has is paged out, as by an operator who overcommits ---
+
+SWAP = """\
+mkswap $disk >/dev/null
+swapon $disk || exit 92
+dmesg -c >/dev/null   # of disk and swap
+echo 0 >/proc/sys/vm/page-cluster
+# A huge page goes out, and comes back, as a whole, and that is another matter.
+echo never >/sys/kernel/mm/transparent_hugepage/enabled
+mount -t cgroup2 none /sys/fs/cgroup
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/vm
+"""
+SWAPPED = """\
+say {name}
+level {value} {pend_only}
+echo 0 >/sys/fs/cgroup/vm/cgroup.procs
+launch {name} {arguments}
+echo 0 >/sys/fs/cgroup/cgroup.procs
+until_said {name} '"stats":"go"'
+{page_out}
+ended 0
+"""
+# What was used a moment ago is spared the first time, and the rest is EAGAIN.
+PAGE_OUT = """\
+tries=0
+until [ $(cat /sys/fs/cgroup/vm/memory.current) -lt 2000000 ]; do
+	[ $((tries += 1)) -le 100 ] || exit 90
+	echo {mib}M >/sys/fs/cgroup/vm/memory.reclaim 2>/dev/null
+	sleep 0.01
+done"""
+
+
+def swap_scenario(backing, turn):
+    lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP]
+    for name in levels(turn):
+        level = machine.LEVELS[name]
+        lines.append(SWAPPED.format(
+            name=name, value=level.value, pend_only=level.pend_only,
+            arguments=boot_arguments(level, keep(SWAP_WAIT_MS), "sleep 300", "stats go", "wait",
+                                     "ps-d", "apf"),
+            page_out="" if name == "ceiling" else PAGE_OUT.format(mib=MEM_MIB)))
+    return "".join(lines)
+
+
+def swap_read(backing):
+    def read(out):
+        for name in machine.LEVELS:
+            found = machine.records(out, name)
+            times = kept(found, name)
+            yield from samples(backing, name, found, {
+                "work": times[-1] - times[0], "0.9 of full speed": full_speed_after(times)})
+    return read
+
+
+# --- a server of pages in another process, by a socket ---
+
+SOCKET_PAGES = 512
+SERVE = """\
+apfpages --socket /tmp/pages --policy all:delay={ms:g} &
+server=$!
+until [ -S /tmp/pages ]; do sleep 0.005; done
+"""
+
+
+def socket_scenario(backing, turn):
+    step = (f"run --tasks {TASKS} --pages {SOCKET_PAGES} --compute 20 --label run")
+    lines = [machine.start(1)]
+    for name in levels(turn):
+        steps = (step, "ps-d", "apf")
+        if name == "ceiling":
+            steps = (f"run --tasks 1 --pages {SOCKET_PAGES} --check first --label warm", *steps)
+        else:
+            lines.append(SERVE.format(ms=backing.page_ms))
+        options = () if name == "ceiling" else ("--pages-socket", "/tmp/pages")
+        lines.append(machine.vm(name, machine.LEVELS[name], steps, 1,
+                                SOCKET_PAGES // machine.PAGES_PER_MIB, options=options))
+        if name != "ceiling":
+            lines.append("wait $server || exit 91\n")
+    return "".join(lines)
+
+
+def socket_read(backing):
+    def read(out):
+        for name in machine.LEVELS:
+            found = machine.records(out, name)
+            yield from samples(backing, name, found, {
+                "work": machine.figures(found, "run", name)["wall_ms"]})
+    return read
+
+
+KINDS = {
+    "snapshot": (snapshot_scenario, snapshot_read),
+    "snapshot+read-ahead": (snapshot_scenario, snapshot_read),
+    "swap": (swap_scenario, swap_read),
+    "socket": (socket_scenario, socket_read),
+}
+
+
+def boots(full, chosen):
+    for case, (scenario, read) in KINDS.items():
+        for page_ms in LATENCIES if full else LATENCIES_QUICK:
+            backing = Backing(case, page_ms)
+            for turn in range(ROUNDS if full else 1):
+                if chosen(backing.name(turn)):
+                    yield Boot(backing.name(turn), scenario(backing, 2 * turn), read(backing), {
+                        **machine.host(1), "append": "null_blk.nr_devices=0",
+                        "disks": {"debian": debian.ensure()}}, seconds=60)
+
+
+# --- the report ---
+
+WORDS = {
+    "snapshot": "A VM saved while 8 tasks go round their 16 MiB, restored with its memory mapped from "
+                "the file, page by page, until it has done a fixed amount of work",
+    "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
+    "swap": "All memory of an idle VM is paged out to swap (`memory.reclaim`); then 8 tasks go round "
+            "their 16 MiB in it until they have done a fixed amount of work",
+    "socket": "Pages served by another process, which has the userfaultfd over a socket",
+}
+
+
+def row(table, case, level, page_ms):
+    def value(metric, of=level):
+        return table.value(case, of, 1, TASKS, page_ms, metric)
+
+    full = value("0.9 of full speed")
+    return (f"{page_ms:g}", level, f"{value('work'):.1f}",
+            f"{value('work', 'off') / value('work'):.2f}",
+            "-" if full is None else f"{full:.1f}", f"{value('stage-2 aborts'):.0f}",
+            f"{value('announcements'):.0f}", f"{value('halts'):.0f}", f"{value('waited for'):.0f}")
+
+
+def sections(table):
+    found = []
+    for case in KINDS:
+        rows = [row(table, case, level, page_ms) for page_ms in table.known("page_ms", case=case)
+                for level in machine.LEVELS]
+        if rows:
+            found.append(page.paragraph(f"{WORDS[case]}. Again: `make bench T='^{case}-'`.") + page.table(
+                ("page ms", "level", "work, ms", "times off", "to 0.9 of full speed, ms",
+                 "stage-2 aborts", "announced", "halts", "waited for"), rows))
+    if not found:
+        return []
+    return [Section("Where pages really come from", page.paragraph(
+        "In virtual time, one vCPU. The disk answers each request after a fixed time (null_blk), as "
+        "many at once as are asked for.") + "".join(found))]
