@@ -19,7 +19,8 @@ struct apf_work;
  * struct kvm_vcpu_apf - APF state of a vCPU; it exists only where APF is on
  * @tokens:	which pages are under way, and what the guest is owed
  * @work:	the worker of each busy token
- * @esr:	the syndrome of the fault that each busy token was taken for
+ * @esr:	the syndrome of the fault that each busy token was taken for, without
+ *		ISS2, which says nothing of memory that is to be mapped
  * @declined_pc: the instruction there that the guest last declined it for, 0: none
  * @done:	bit n: the worker of token n has finished. Set by the workers,
  *		taken by the vCPU's thread
@@ -46,7 +47,7 @@ struct apf_work;
 struct kvm_vcpu_apf {
 	struct apf_tokens	tokens;
 	struct apf_work		*work[APF_TOKENS];
-	u64			esr[APF_TOKENS];
+	u32			esr[APF_TOKENS];
 	u64			declined_pc[APF_TOKENS];
 	unsigned long		done;
 	u64			enable;
