@@ -86,7 +86,7 @@ test-paranoid: images	## run the system tests on kernels that check themselves (
 		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
 
 .PHONY: test-guests
-test-guests: images	## run the tests with each of Debian's kernels as a guest (long)
+test-guests: images debian	## run the tests with each of Debian's kernels as a guest (long)
 	@lab/deps lintian
 	@tests/tap +stock="lab/stock all" static="tests/static/run stock deb" \
 		guests="tests/system/run --guests"

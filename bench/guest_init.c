@@ -63,9 +63,13 @@ static int cut_words(int argc, char **argv, char **word)
 	int i, n = 0;
 	char *w;
 
-	for (i = 1; i < argc; i++)
+	for (i = 1; i < argc; i++) {
+		/* By this, UEFI tells of the initramfs, behind all else. */
+		if (!strncmp(argv[i], "initrd=", 7))
+			continue;
 		for (w = strtok(argv[i], ","); w && n < GUEST_WORDS_MAX; w = strtok(NULL, ","))
 			word[n++] = w;
+	}
 	return n;
 }
 

@@ -112,6 +112,15 @@ static int step_write(int argc, char **argv)
 	return 0;
 }
 
+static int step_exists(int argc, char **argv)
+{
+	if (argc != 2)
+		return channel_fail("exists: say which file");
+	channel_line("{\"exists\":\"%s\",\"there\":%s}", argv[1],
+		     access(argv[1], F_OK) ? "false" : "true");
+	return 0;
+}
+
 /* policy idle|other: of what is started from here on; idle runs when nobody else wants to. */
 static int step_policy(int argc, char **argv)
 {
@@ -216,6 +225,7 @@ static const struct {
 	{ "online", step_online },
 	{ "write", step_write },
 	{ "sleep", step_sleep },
+	{ "exists", step_exists },
 	{ "policy", step_policy },
 	{ "hog", step_hog },
 	{ "kill-test", step_kill_test },

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import apt, graft, paths
+from lab import apt, graft, images, paths
 from lab.cpio import Archive
 from lab.term import LabError, run_logged, step
 
@@ -185,6 +185,24 @@ def own_modules(name):
 
 def archive_file(name, when):
     return FOLDER / name / f"{when}.cpio"
+
+
+def whole_archive(name, when):
+    """For a VMM other than apfvm: the initramfs and what is to follow it, in one."""
+    path = FOLDER / name / f"{when}-whole.cpio"
+    path.write_bytes(images.guest_archive() + archive_file(name, when).read_bytes())
+    return path
+
+
+def firmware():
+    """Debian's UEFI for QEMU's virt machine, which describes it to the guest by ACPI."""
+    path = ROOT / "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+    if not path.exists():
+        with step("fetching UEFI for QEMU"), apt.state("firmware") as state:
+            state.update(LOG)
+            run_logged(state.command("download", "qemu-efi-aarch64"), LOG, cwd=state.archives)
+            unpack(state.packages()[0])
+    return path
 
 
 def write_archives(name):

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each of Debian's kernels, as it is, with the driver as a module: `make test-guests`."""
 
+from bench import report
 from harness import test
 from lab import stock
 from module_tests import DRIVER, PAGES, SETTLE, TASKS, WORK, at_boot, expect_lives, guest, late
-from vm import BUSY_PC, check, run
+from qemu_tests import CPUS, TOKENS, drive
+from vm import BUSY_PC, check, expect, run
 
 # Pages of the host, which has 4 KiB, in one of the guest.
 UNIT = {"16k-6.12": 4}
 LIVES = 20
+MADT = "/sys/firmware/acpi/tables/APIC"
 # A preemptible kernel knows only after some 200 ms that no task is in the driver.
 LIFE_MS = {"rt-6.12": 500, "rt-6.1": 500}
 
@@ -21,6 +24,29 @@ def come_and_go(kernel):
     expect_lives(late(f"module_late_{kernel}", kernel, LIVES, UNIT.get(kernel, 1),
                       LIFE_MS.get(kernel, 60)), LIVES)
 
+
+def in_qemu(name, kernel, acpi):
+    """Debian's kernel in Debian's QEMU, moved by post-copy there and back."""
+    files = {stock.image(kernel): "boot/Image",
+             stock.whole_archive(kernel, "boot"): "boot/guest.cpio"}
+    firmware = ()
+    if acpi:
+        files[stock.firmware()] = "boot/uefi"
+        firmware = ("--option=-bios", "--option=/boot/uefi")
+    outcome = drive(name, "--mem", "384", *firmware, "await:go", "postcopy", "postcopy", "say:done",
+                    "end", files=files, more_steps=(f"exists {MADT}",))
+    assert outcome.find("there") == [acpi], f"ACPI: {outcome.find('there')}, not {acpi}"
+    told = report.sum_stats(outcome.record("end"))
+    expect(told, apf_announced=(16, None),
+           apf_ready=told["apf_announced"] - told["apf_repeated"] + TOKENS * CPUS)
+    guest_apf = outcome.find("guest_apf")[-1]
+    expect(guest_apf, killed=0, woken=guest_apf["slept"], returned=guest_apf["announced"])
+
+
+test("debian_in_qemu_by_device_tree", "cloud-6.12", False, seconds=200)(
+    lambda kernel, acpi: in_qemu("debian_in_qemu_by_device_tree", kernel, acpi))
+test("debian_in_qemu_by_acpi", "cloud-6.12", True, seconds=200)(
+    lambda kernel, acpi: in_qemu("debian_in_qemu_by_acpi", kernel, acpi))
 
 for name in stock.KERNELS:
     test(f"module_at_boot_{name}", name)(boot)

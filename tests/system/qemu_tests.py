@@ -33,11 +33,15 @@ cat /out/qemu.*.log /out/console >&2
 """
 
 
-def drive(name, *actions, mode="icount"):
-    """What came of it, with all that does not depend on how the VM was moved."""
-    scenario = SCENARIO.format(cpus=CPUS, append=shlex.quote(command_line(STEPS)),
+def drive(name, *actions, mode="icount", files=None, more_steps=()):
+    """What came of it, with all that does not depend on how the VM was moved.
+
+    files: to be put in the place of those that the host has.
+    """
+    steps = (*STEPS, *more_steps)
+    scenario = SCENARIO.format(cpus=CPUS, append=shlex.quote(command_line(steps)),
                                actions=shlex.join(actions))
-    result = boot.run(scenario, OUT / name, mode=mode, timeout=600, files=INSIDE,
+    result = boot.run(scenario, OUT / name, mode=mode, timeout=600, files={**INSIDE, **(files or {})},
                       disks={"debian": debian.ensure()})
     assert not result.lab_error, result.lab_error
     outcome = Outcome(result)
