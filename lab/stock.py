@@ -190,7 +190,9 @@ def archive_file(name, when):
 def whole_archive(name, when):
     """For a VMM other than apfvm: the initramfs and what is to follow it, in one."""
     path = FOLDER / name / f"{when}-whole.cpio"
-    path.write_bytes(images.guest_archive() + archive_file(name, when).read_bytes())
+    new = path.with_suffix(f".{os.getpid()}")
+    new.write_bytes(images.guest_archive() + archive_file(name, when).read_bytes())
+    new.replace(path)
     return path
 
 
