@@ -184,8 +184,7 @@ static void parse_options(int argc, char **argv)
 		else if (option == 'h')
 			cfg.half_syscall = true;
 		else
-			errx(2, "takes --tasks N, --pages N, --wait MS, --rest US, --visits N and"
-			     " --half-syscall");
+			errx(2, "takes --tasks, --pages, --wait, --rest, --visits, --half-syscall");
 	}
 	if (cfg.visits % PARTS)
 		errx(2, "--visits: not a multiple of %d", PARTS);
