@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where pages really come from: a snapshot on a disk, swap, a server in another process.
+"""Where pages really come from: a snapshot on a disk, a server in another process.
 
 The disk is the kernel's null_blk with memory behind it: each request takes a fixed time by an
 hrtimer, however many are under way. So it has a latency in virtual time too, which an
 emulated disk has not.
 """
 
+import contextlib
 import dataclasses
 import shlex
 import statistics
@@ -21,8 +22,8 @@ TASKS, PAGES = 8, 512
 MEM_MIB = 128
 # Visits to all of the pages, the first of which finds them missing.
 ROUNDS_OF_WORK = 8
-# The VM is saved, or paged out, in the time between filling the memory and the work.
-SAVE_WAIT_MS, SWAP_WAIT_MS = 1000, 3000
+# The VM is saved in the time between filling the memory and the work.
+SAVE_WAIT_MS = 1000
 LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2, 10), (0.1, 2)
 READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128}
 FULL_SPEED = 0.9
@@ -197,61 +198,6 @@ def samples(backing, level, found, times):
         yield sample(metric, "count", stats[stat])
 
 
-# --- swap: what an idle guest has is paged out, as by an operator who overcommits ---
-
-SWAP = """\
-mkswap $disk >/dev/null
-swapon $disk || exit 92
-dmesg -c >/dev/null   # of disk and swap
-echo 0 >/proc/sys/vm/page-cluster
-# A huge page goes out, and comes back, as a whole, and that is another matter.
-echo never >/sys/kernel/mm/transparent_hugepage/enabled
-mount -t cgroup2 none /sys/fs/cgroup
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/vm
-"""
-SWAPPED = """\
-say {name}
-level {value} {pend_only}
-echo 0 >/sys/fs/cgroup/vm/cgroup.procs
-launch {name} {arguments}
-echo 0 >/sys/fs/cgroup/cgroup.procs
-until_said {name} '"stats":"go"'
-{page_out}
-ended 0
-"""
-# What was used a moment ago is spared the first time, and the rest is EAGAIN.
-PAGE_OUT = """\
-tries=0
-until [ $(cat /sys/fs/cgroup/vm/memory.current) -lt 2000000 ]; do
-	[ $((tries += 1)) -le 100 ] || exit 90
-	echo {mib}M >/sys/fs/cgroup/vm/memory.reclaim 2>/dev/null
-	sleep 0.01
-done"""
-
-
-def swap_scenario(backing, turn):
-    lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP]
-    for name in levels(turn):
-        level = machine.LEVELS[name]
-        lines.append(SWAPPED.format(
-            name=name, value=level.value, pend_only=level.pend_only,
-            arguments=boot_arguments(level, keep(SWAP_WAIT_MS), "sleep 300", "stats go", "wait",
-                                     "ps-d", "apf"),
-            page_out="" if name == "ceiling" else PAGE_OUT.format(mib=MEM_MIB)))
-    return "".join(lines)
-
-
-def swap_read(backing):
-    def read(out):
-        for name in machine.LEVELS:
-            found = machine.records(out, name)
-            times = kept(found, name)
-            yield from samples(backing, name, found, {
-                "work": times[-1] - times[0], "0.9 of full speed": full_speed_after(times)})
-    return read
-
-
 # --- a server of pages in another process, by a socket ---
 
 SOCKET_PAGES = 512
@@ -291,9 +237,14 @@ def socket_read(backing):
 KINDS = {
     "snapshot": (snapshot_scenario, snapshot_read),
     "snapshot+read-ahead": (snapshot_scenario, snapshot_read),
-    "swap": (swap_scenario, swap_read),
     "socket": (socket_scenario, socket_read),
 }
+
+
+@contextlib.contextmanager
+def with_mke2fs(_folder):
+    """Which is in the disk image; not made before it is needed."""
+    yield {"disks": {"debian": debian.ensure()}}
 
 
 def boots(full, chosen):
@@ -302,9 +253,9 @@ def boots(full, chosen):
             backing = Backing(case, page_ms)
             for turn in range(ROUNDS if full else 1):
                 if chosen(backing.name(turn)):
-                    yield Boot(backing.name(turn), scenario(backing, 2 * turn), read(backing), {
-                        **machine.host(1), "append": "null_blk.nr_devices=0",
-                        "disks": {"debian": debian.ensure()}}, seconds=60)
+                    yield Boot(backing.name(turn), scenario(backing, 2 * turn), read(backing),
+                               {**machine.host(1), "append": "null_blk.nr_devices=0"},
+                               seconds=60, beside=with_mke2fs)
 
 
 # --- the report ---
@@ -313,8 +264,6 @@ WORDS = {
     "snapshot": "A VM saved while 8 tasks go round their 16 MiB, restored with its memory mapped from "
                 "the file, page by page, until it has done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
-    "swap": "All memory of an idle VM is paged out to swap (`memory.reclaim`); then 8 tasks go round "
-            "their 16 MiB in it until they have done a fixed amount of work",
     "socket": "Pages served by another process, which has the userfaultfd over a socket",
 }
 
