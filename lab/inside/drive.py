@@ -26,6 +26,7 @@ from relay import Relay
 
 TRACING = "/sys/kernel/tracing"
 APF_CALL = 0xC6000050
+TOKENS = 64
 PARAMETER = "/sys/module/kvm-arm/parameters/apf"
 FILE = "/tmp/vm"
 MEBIBYTE = 1 << 20
@@ -77,9 +78,10 @@ class Drive:
         """Of APF's hypercall, by this VM, since its boot."""
         return text(f"{TRACING}/trace").count(" kvm_hvc_arm64: ")
 
-    def counted(self, process, **what):
+    def counted(self, process, counts=None, **what):
+        """Of KVM: now, or as they were when it was decided to do something about them."""
         self.record(**what, process=self.processes.index(process), calls=self.calls(),
-                    vcpus=[process.stats()])
+                    vcpus=[counts or process.stats()])
 
     def follow(self, process):
         for line in process.result.makefile("r", errors="replace"):
@@ -134,12 +136,22 @@ class Drive:
         target.await_migration("completed")
         self.counted(target, arrived="postcopy")
 
+    def under_way(self, process):
+        """After enough announcements, one without its ready bit; each vCPU had all at first.
+
+        Returns the counts that say so, or None.
+        """
+        stats = process.stats()
+        announced = stats["apf_announced"] - stats["apf_repeated"]
+        told = stats["apf_ready"] - TOKENS * self.args.cpus
+        enough = stats["apf_announced"] >= self.args.faults and announced > told
+        return stats if enough else None
+
     def reset_in_postcopy(self):
         """Once faults have been announced there, some of which are under way."""
         def reset(target):
-            wait_for("announcements",
-                     lambda: target.stats()["apf_announced"] >= self.args.faults)
-            self.counted(target, reset=True)
+            counts = wait_for("faults under way", lambda: self.under_way(target))
+            self.counted(target, counts, reset=True)
             target.do("system_reset")
         self.postcopy(reset)
 

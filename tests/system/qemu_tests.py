@@ -70,7 +70,7 @@ def check_all_told(outcome, calls=CALLS, missing=16):
     expect({**told, "calls": end["calls"]}, calls=calls, apf_announced=(missing, None),
            apf_ready=told["apf_announced"] - told["apf_repeated"] + TOKENS * CPUS)
     guest = outcome.find("guest_apf")[-1]
-    expect(guest, killed=0, woken=guest["slept"])
+    expect(guest, killed=0, woken=guest["announced"], slept=(0, guest["announced"]))
 
 
 @test("stock_qemu_postcopy_there_and_back", seconds=90)
