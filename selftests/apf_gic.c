@@ -216,10 +216,8 @@ static void guest_stuck(void)
 	pend(1, PRIORITY);
 	acknowledge(1);
 	pend(2, PRIORITY);
-	serve_at_sync(0);
-	loads(0);
-	serve_at_sync(1);
-	loads(1);
+	loads_at_sync(0);
+	loads_at_sync(1);
 	serve_at_sync(2);
 	loads_unmasked(2);
 	gic_set_eoi(1);
@@ -379,6 +377,7 @@ const struct apf_case gic_cases[] = {
 	{
 		.name = "stuck",
 		.guest = guest_stuck,
+		.host = host_wait_for_workers,
 		.expect = { [APF_ANNOUNCED] = 1, [APF_HALTED] = 12, [APF_SYNC] = 3,
 			    [APF_READY] = 1, [APF_BATCHES] = 1 },
 	},

@@ -231,6 +231,14 @@ void serve_at_sync(unsigned int page)
 	command(CMD_SERVE_AT, page, APF_SYNC);
 }
 
+/* The vCPU waits for the page itself, and may be ahead of the page's worker. */
+void loads_at_sync(unsigned int page)
+{
+	serve_at_sync(page);
+	loads(page);
+	command(CMD_HOST, 0, 0);
+}
+
 /*
  * With nothing to do. A WFI may end early, once for each page that comes, but the
  * vCPU does not spin.

@@ -153,6 +153,8 @@ void apf_vm_create(struct apf_vm *v, const struct apf_case *c);
 void apf_vm_start_at(struct apf_vm *v, void (*guest)(void));
 void apf_vm_run(struct apf_vm *v);
 void apf_vm_destroy(struct apf_vm *v);
+/* For CMD_HOST. */
+void host_wait_for_workers(struct apf_vm *v, u64 number);
 u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat);
 void apf_vm_check_counts(struct apf_vm *v);
 
@@ -221,6 +223,8 @@ void loads_unmasked(unsigned int page);
 void release(unsigned int page);
 void serve_at_halt(unsigned int page);
 void serve_at_sync(unsigned int page);
+/* And no worker of that page ends a halt for the next one; with host_wait_for_workers(). */
+void loads_at_sync(unsigned int page);
 void stay_idle(void);
 void works_with(unsigned int page);
 void wait_ready(u64 tokens);

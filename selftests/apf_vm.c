@@ -57,6 +57,11 @@ u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat)
 	return value;
 }
 
+void host_wait_for_workers(struct apf_vm *v, u64 number)
+{
+	wait_for_workers();
+}
+
 void apf_vm_check_counts(struct apf_vm *v)
 {
 	bool same = true;
