@@ -14,6 +14,8 @@ from lab.term import LabError, Meter, run_logged, say, step
 LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
 FLAVOURS = ("lab", "nodriver", "lab16k", "lab64k", "paranoid")
+# Those that do without what only the benchmark needs, by flavours/lean.config.
+LEAN = ("lab16k", "lab64k", "paranoid", "kcsan")
 # Those that check themselves: how many times as long they may take.
 SLOW = {"paranoid": 5, "kcsan": 10}
 
@@ -70,6 +72,8 @@ def parse_config(text):
 def fragment(flavour):
     """The options a flavour asks for: the base's, and its own on top."""
     options = parse_config((paths.HOOKS / "lab.config").read_text())
+    if flavour in LEAN:
+        options.update(parse_config((paths.FLAVOURS / "lean.config").read_text()))
     extra = paths.FLAVOURS / f"{flavour}.config"
     if extra.exists():
         options.update(parse_config(extra.read_text()))
