@@ -83,7 +83,7 @@ class Backing:
 
 
 def append(level, *steps):
-    job = ":,:".join(f",{machine.words(step)}," for step in steps).strip(",")
+    job = ",:,".join(map(machine.words, steps))
     return f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append} -- {job}"
 
 
@@ -95,12 +95,6 @@ def keep(wait_ms):
 def boot_arguments(level, *steps):
     return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
                        str(MEM_MIB), "--append", append(level, *steps)])
-
-
-def levels(turn):
-    """Each round begins with another one."""
-    names = list(machine.LEVELS)
-    return names[turn:] + names[:turn]
 
 
 def prelude(ns, mib):
@@ -145,7 +139,7 @@ def snapshot_scenario(backing, turn):
         level = machine.LEVELS[name]
         arguments = boot_arguments(level, keep(SAVE_WAIT_MS), "sleep 300", "stats go", "wait", "ps-d", "apf")
         lines.append(SAVE.format(name=kind_of_guest(name), value=level.value, arguments=arguments))
-    for name in levels(turn):
+    for name in machine.rotated(turn):
         level, kind = machine.LEVELS[name], kind_of_guest(name)
         lines.append(RESTORE.format(
             name=name, value=level.value, pend_only=level.pend_only, file=kind,
@@ -211,7 +205,7 @@ until [ -S /tmp/pages ]; do sleep 0.005; done
 def socket_scenario(backing, turn):
     step = (f"run --tasks {TASKS} --pages {SOCKET_PAGES} --compute 20 --label run")
     lines = [machine.start(1)]
-    for name in levels(turn):
+    for name in machine.rotated(turn):
         steps = (step, "ps-d", "apf")
         if name == "ceiling":
             steps = (f"run --tasks 1 --pages {SOCKET_PAGES} --check first --label warm", *steps)
@@ -261,8 +255,8 @@ def boots(full, chosen):
 # --- the report ---
 
 WORDS = {
-    "snapshot": "A VM saved while 8 tasks go round their 16 MiB, restored with its memory mapped from "
-                "the file, page by page, until it has done a fixed amount of work",
+    "snapshot": "A VM saved with 16 MiB of data, restored with its memory mapped from the file, page by "
+                "page; 8 tasks go round that data until they have done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
     "socket": "Pages served by another process, which has the userfaultfd over a socket",
 }

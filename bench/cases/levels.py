@@ -149,12 +149,9 @@ class Job:
 
 
 def scenario(job, vcpus, turn):
-    """Each round begins with another level."""
-    names = list(machine.LEVELS)
-    names = names[turn:] + names[:turn]
     return machine.start(vcpus) + "".join(
         machine.vm(name, machine.LEVELS[name], job.steps(name), vcpus, job.cold_mib(),
-                   job.policies(name)) for name in names)
+                   job.policies(name)) for name in machine.rotated(turn))
 
 
 def of_the_wall(run, level, wall, off, ceiling):

@@ -52,6 +52,12 @@ rm -r /tmp/{name}
 """
 
 
+def rotated(turn, names=tuple(LEVELS)):
+    """The levels of a round, which begins with another one each, so that none is always the first."""
+    first = turn % len(names)
+    return names[first:] + names[:first]
+
+
 def start(vcpus):
     return START.format(mask=1 << vcpus)
 

@@ -26,10 +26,8 @@ def job():
 
 
 def rounds():
-    """Each begins with another level, so that none is always the first."""
     for turn in range(ROUNDS):
-        start = turn % len(LEVELS)
-        for level in LEVELS[start:] + LEVELS[:start]:
+        for level in machine.rotated(turn, LEVELS):
             yield f"{level}-{turn}", level
 
 
