@@ -13,6 +13,7 @@
 #include "guest.h"
 
 #define APF_COUNTERS	"/sys/kernel/debug/kvm-apf/*"
+#define PS_D_MS		2000
 
 /* Whatever counters the driver has; none without a driver. */
 static int step_apf(int argc, char **argv)
@@ -164,28 +165,52 @@ static int step_until(int argc, char **argv)
 }
 
 /* The state follows the name, which may itself hold blanks and brackets. */
-static int sleeps_for_good(const char *path)
+static int sleeps_for_good(const char *path, char *stat, size_t size)
 {
-	char stat[512];
 	const char *state;
 
-	if (file_read(path, stat, sizeof(stat)) <= 0)
+	if (file_read(path, stat, size) <= 0)
 		return 0;
 	state = strrchr(stat, ')');
 	return state && state[1] == ' ' && state[2] == 'D';
 }
 
-static int step_ps_d(int argc, char **argv)
+/* How many tasks are in D state now; @stat is of the last one. */
+static int count_sleepers(char *stat, size_t size)
 {
+	char any[512];
 	glob_t tasks;
 	size_t i;
 	int n = 0;
 
-	if (argc != 1 || glob("/proc/[0-9]*/task/*/stat", 0, NULL, &tasks))
-		return channel_fail("%s: takes no argument, and needs /proc", argv[0]);
-	for (i = 0; i < tasks.gl_pathc; i++)
-		n += sleeps_for_good(tasks.gl_pathv[i]);
+	if (glob("/proc/[0-9]*/task/*/stat", 0, NULL, &tasks))
+		return -1;
+	for (i = 0; i < tasks.gl_pathc; i++) {
+		if (!sleeps_for_good(tasks.gl_pathv[i], any, sizeof(any)))
+			continue;
+		snprintf(stat, size, "%.40s", any);
+		n++;
+	}
 	globfree(&tasks);
+	return n;
+}
+
+/* A kernel thread may be in D state for a moment; a task that was lost is there still after PS_D_MS. */
+static int step_ps_d(int argc, char **argv)
+{
+	u64 start = counter_read();
+	char stat[64] = "";
+	int n;
+
+	if (argc != 1)
+		return channel_fail("%s: takes no argument", argv[0]);
+	while ((n = count_sleepers(stat, sizeof(stat))) > 0 &&
+	       counter_ms(counter_read() - start) < PS_D_MS)
+		usleep(20000);
+	if (n < 0)
+		return channel_fail("%s: needs /proc", argv[0]);
+	if (n)
+		channel_text("sleeps_for_good", stat);
 	channel_line("{\"ps_d\":%d}", n);
 	return 0;
 }

@@ -181,7 +181,7 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
         assert run_record["pages_bad"] == 0, run_record
         assert run_record["pages_verified"] == run_record["faults"] > 0, run_record
     for count in outcome.find("ps_d"):
-        assert count == 0, f"{count} tasks left in D state"
+        assert count == 0, f"{count} tasks left in D state: {outcome.find('sleeps_for_good')}"
 
 
 def expect(figures, **wanted):
