@@ -8,7 +8,7 @@ import re
 
 from harness import REPO, comment, test
 from lab import boot, paths
-from vm import BUSY_PC, OUT, check_log
+from vm import BUSY_PC, OUT, check_log, fewer
 
 TABLES = REPO / "selftests"
 
@@ -51,7 +51,7 @@ def hostile_guest(seed):
 
     Every other host has a single CPU for it all: vCPU, workers, the pages' server.
     """
-    selftest(f"hostile_guest_a_million_faults_{seed}_of_4", "icount", f"-n 250000 -s {seed}",
+    selftest(f"hostile_guest_a_million_faults_{seed}_of_4", "icount", f"-n {fewer(250000)} -s {seed}",
              only="hostile", smp=1 + seed % 2, timeout=1800)
 
 

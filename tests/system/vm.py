@@ -184,6 +184,11 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
         assert count == 0, f"{count} tasks left in D state: {outcome.find('sleeps_for_good')}"
 
 
+def fewer(count):
+    """Of what is only a matter of numbers, a tenth is enough where each takes five times as long."""
+    return count // 10 if kernel.chosen() in kernel.SLOW else count
+
+
 def expect(figures, **wanted):
     """Each figure is a number, or a range (low, high); None: no bound."""
     wrong = []
