@@ -3,8 +3,8 @@
  * apfkeep: tasks that keep data in memory, for a guest that is saved or
  * migrated meanwhile. Each task goes round its own pages, in an order that no
  * migration expects, checks every word of one against what it wrote there in the
- * last round, and writes the next round's. Ends at SIGTERM, or after --visits, with a
- * last look at all of it.
+ * last round, and writes the next round's. Ends at SIGTERM, or when each task has made
+ * its --visits, with a last look at all of it.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -24,13 +24,13 @@
 #define TASKS_MAX	64
 /* The way from page to page: prime, so that a round leaves none out. */
 #define STEP		7919
-/* Parts of --visits, each of which has the time when it was done. */
+/* Parts of all visits together, each of which has the time when it was done. */
 #define PARTS		64
 
 static struct keep_config {
 	unsigned int tasks;
 	u64 pages;		/* of each task */
-	u64 visits;		/* of all tasks together, 0: no end */
+	u64 visits;		/* of each task, 0: no end */
 	unsigned int wait_ms;	/* between filling the memory and the first round */
 	unsigned int rest_us;	/* after each page */
 	bool half_syscall;	/* every second task has the kernel touch first */
@@ -101,27 +101,31 @@ static void visit(struct keeper *k, u64 page)
 	k->visits++;
 }
 
-/* Of all tasks: without --visits, there is nobody to count for. */
+/* Without --visits, there is nobody to count for. */
 static void count_visit(void)
 {
-	u64 part = cfg.visits / PARTS, now;
+	u64 part = cfg.visits * cfg.tasks / PARTS, now;
 
 	if (!cfg.visits)
 		return;
 	now = atomic_fetch_add(&visited, 1) + 1;
-	if (now % part == 0 && now / part <= PARTS)
+	if (now % part == 0)
 		done_at[now / part - 1] = counter_read();
-	if (now == cfg.visits)
-		atomic_store(&ending, true);
+}
+
+/* As much for each: else those whose pages have come do the work of those that wait. */
+static bool has_done_its_visits(const struct keeper *k)
+{
+	return cfg.visits && k->visits == cfg.visits;
 }
 
 static void *keeper_main(void *arg)
 {
 	struct keeper *k = arg;
-	u64 page, n;
+	u64 page;
 
-	for (n = 0; !atomic_load(&ending); n++) {
-		page = n * STEP % cfg.pages;
+	while (!atomic_load(&ending) && !has_done_its_visits(k)) {
+		page = k->visits * STEP % cfg.pages;
 		visit(k, page);
 		page_write(k, page);
 		count_visit();
@@ -186,8 +190,8 @@ static void parse_options(int argc, char **argv)
 		else
 			errx(2, "takes --tasks, --pages, --wait, --rest, --visits, --half-syscall");
 	}
-	if (cfg.visits % PARTS)
-		errx(2, "--visits: not a multiple of %d", PARTS);
+	if (cfg.visits * cfg.tasks % PARTS)
+		errx(2, "--visits: of all tasks together not a multiple of %d", PARTS);
 	if (!cfg.tasks || !cfg.pages || cfg.pages % STEP == 0 || optind < argc)
 		errx(2, "there is no work without --tasks and --pages; %d pages are not possible",
 		     STEP);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where pages really come from: a snapshot on a disk, a server in another process.
+"""Where pages really come from: a snapshot on a disk, swap, a server in another process.
 
 The disk is the kernel's null_blk with memory behind it: each request takes a fixed time by an
 hrtimer, however many are under way. So it has a latency in virtual time too, which an
@@ -9,7 +9,6 @@ emulated disk has not.
 import contextlib
 import dataclasses
 import shlex
-import statistics
 
 from bench import page, report
 from bench.cases import Boot, machine
@@ -22,11 +21,13 @@ TASKS, PAGES = 8, 512
 MEM_MIB = 128
 # Visits to all of the pages, the first of which finds them missing.
 ROUNDS_OF_WORK = 8
-# The VM is saved in the time between filling the memory and the work.
-SAVE_WAIT_MS = 1000
+# The VM is saved, or paged out, in the time between filling the memory and the work.
+SAVE_WAIT_MS, SWAP_WAIT_MS = 1000, 500
 LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2, 10), (0.1, 2)
 READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128}
 FULL_SPEED = 0.9
+# In which apfkeep says when it has come how far.
+PARTS = 64
 
 DISK = """\
 mount -t configfs configfs /sys/kernel/config
@@ -39,35 +40,6 @@ echo {ns} >$disk/completion_nsec
 echo 1 >$disk/power || exit 94
 disk=/dev/slow
 echo 4 >/proc/sys/vm/drop_caches   # is logged once, then no more
-"""
-
-LAUNCH = """\
-say() {{ echo "bench: $1" >/dev/console; }}
-# level VALUE-OF-PARAMETER PEND-ONLY
-level() {{
-	echo $1 >/sys/module/kvm-arm/parameters/apf || exit 99
-	echo $2 >/sys/kernel/debug/kvm/apf/knobs/pend_only || exit 98
-}}
-# until_said NAME TEXT
-until_said() {{
-	until grep -q "$2" /out/$1.result 2>/dev/null; do
-		[ -d /proc/$vmm ] || exit 93
-		sleep 0.005
-	done
-}}
-# launch NAME ARGUMENT...
-launch() {{
-	name=$1
-	shift
-	taskset {mask:x} apfvm --pin --console /out/$name.console --result /out/$name.result "$@" &
-	vmm=$!
-}}
-# ended STATUS
-ended() {{
-	wait $vmm
-	status=$?
-	[ $status = $1 ] || {{ echo "apfvm ended with status $status, not $1"; exit 97; }}
-}}
 """
 
 
@@ -89,7 +61,7 @@ def append(level, *steps):
 
 def keep(wait_ms):
     return (f"keep --tasks {TASKS} --pages {PAGES} --wait {wait_ms} "
-            f"--visits {ROUNDS_OF_WORK * TASKS * PAGES}")
+            f"--visits {ROUNDS_OF_WORK * PAGES}")
 
 
 def boot_arguments(level, *steps):
@@ -98,7 +70,7 @@ def boot_arguments(level, *steps):
 
 
 def prelude(ns, mib):
-    return machine.start(1) + LAUNCH.format(mask=2) + DISK.format(ns=ns, mib=mib)
+    return machine.start(1) + DISK.format(ns=ns, mib=mib)
 
 
 # --- a snapshot, mapped privately from a file on the disk ---
@@ -106,7 +78,7 @@ def prelude(ns, mib):
 # A saved VM has what it had: the driver, or no driver. One file per kind of guest.
 SAVE = """\
 say "save {name}"
-level {value} 0
+level {level}
 launch save-{name} {arguments} --save /slow/{name}
 until_said save-{name} '"stats":"go"'
 kill -USR2 $vmm
@@ -114,7 +86,7 @@ ended 6
 """
 RESTORE = """\
 say {name}
-level {value} {pend_only}
+level {level}
 sync
 echo 3 >/proc/sys/vm/drop_caches
 {warm}
@@ -138,21 +110,21 @@ def snapshot_scenario(backing, turn):
     for name in ("off", "announce", "kernel"):
         level = machine.LEVELS[name]
         arguments = boot_arguments(level, keep(SAVE_WAIT_MS), "sleep 300", "stats go", "wait", "ps-d", "apf")
-        lines.append(SAVE.format(name=kind_of_guest(name), value=level.value, arguments=arguments))
+        lines.append(SAVE.format(name=kind_of_guest(name), level=level.words(), arguments=arguments))
     for name in machine.rotated(turn):
         level, kind = machine.LEVELS[name], kind_of_guest(name)
         lines.append(RESTORE.format(
-            name=name, value=level.value, pend_only=level.pend_only, file=kind,
+            name=name, level=level.words(), file=kind,
             warm=f"cat /slow/{kind} >/dev/null" if name == "ceiling" else ""))
     return "".join(lines)
 
 
-def full_speed_after(times):
-    """ms until each later part of the work goes at 0.9 of the full speed: that of the last quarter."""
-    steps = [later - earlier for earlier, later in zip(times, times[1:])]
-    full = statistics.median(steps[-len(steps) // 4:])
-    slow = [when for when, step in zip(times[1:], steps) if step > full / FULL_SPEED]
-    return max(slow, default=times[0]) - times[0]
+def full_speed_after(times, full):
+    """ms until all that is left of the work goes, in the mean, at 0.9 of the full speed."""
+    for done, when in enumerate(times[:-1]):
+        if times[-1] - when <= (len(times) - 1 - done) * full / FULL_SPEED:
+            return when - times[0]
+    return times[-1] - times[0]
 
 
 def kept(found, name):
@@ -169,13 +141,16 @@ def stats_of(found):
     return report.sum_stats([record for record in found if record.get("stats") == "end"][-1])
 
 
-def snapshot_read(backing):
+def kept_read(backing):
     def read(out):
+        found = {name: machine.records(out, name) for name in machine.LEVELS}
+        times = {name: kept(found[name], name) for name in machine.LEVELS}
+        last = times["ceiling"][-1 - PARTS // 2:]
+        full = (last[-1] - last[0]) / (len(last) - 1)
         for name in machine.LEVELS:
-            found = machine.records(out, name)
-            times = kept(found, name)
-            yield from samples(backing, name, found, {
-                "work": times[-1] - times[0], "0.9 of full speed": full_speed_after(times)})
+            yield from samples(backing, name, found[name], {
+                "work": times[name][-1] - times[name][0],
+                "0.9 of full speed": full_speed_after(times[name], full)})
     return read
 
 
@@ -190,6 +165,54 @@ def samples(backing, level, found, times):
     for metric, stat in (("announcements", "apf_announced"), ("halts", "apf_halted"),
                          ("waited for", "apf_sync"), ("stage-2 aborts", "stage2_aborts")):
         yield sample(metric, "count", stats[stat])
+
+
+# --- swap: an idle guest's memory is taken, as by an operator who overcommits ---
+
+# Read page by page: what is beside it in swap has nothing to do with it. No huge pages, since
+# they come back as one, of which each part is then there.
+SWAP = """\
+mkswap $disk >/dev/null
+swapon $disk || exit 92
+dmesg -c >/dev/null   # of disk and swap
+echo 0 >/proc/sys/vm/page-cluster
+echo never >/sys/kernel/mm/transparent_hugepage/enabled
+mount -t cgroup2 none /sys/fs/cgroup
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+group=/sys/fs/cgroup/vm
+mkdir $group
+echo {limit}M >$group/memory.max
+# page_out LEAST-MIB: all that the VM has. Stopped meanwhile, or it gets some back at once;
+# it is an error that not all of what was asked for was there.
+page_out() {{
+	kill -STOP $vmm
+	echo {limit}M >$group/memory.reclaim 2>/dev/null
+	kill -CONT $vmm
+	out=$(cat $group/memory.swap.current)
+	cached=$(awk '$1 == "swapcached" {{ print $2 }}' $group/memory.stat)
+	[ $(((out - cached) >> 20)) -ge $1 ] || {{ echo "$name: only $out bytes in swap"; exit 90; }}
+}}
+"""
+SWAPPED = """\
+say {name}
+level {level}
+launch {name} {arguments}
+echo $vmm >$group/cgroup.procs
+until_said {name} '"stats":"go"'
+{page_out}
+ended 0
+"""
+
+
+def swap_scenario(backing, turn):
+    lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP.format(limit=MEM_MIB // 2)]
+    least = TASKS * PAGES // machine.PAGES_PER_MIB
+    for name in machine.rotated(turn):
+        level = machine.LEVELS[name]
+        arguments = boot_arguments(level, keep(SWAP_WAIT_MS), "sleep 300", "stats go", "wait", "ps-d", "apf")
+        lines.append(SWAPPED.format(name=name, level=level.words(), arguments=arguments,
+                                    page_out="" if name == "ceiling" else f"page_out {least}"))
+    return "".join(lines)
 
 
 # --- a server of pages in another process, by a socket ---
@@ -229,8 +252,9 @@ def socket_read(backing):
 
 
 KINDS = {
-    "snapshot": (snapshot_scenario, snapshot_read),
-    "snapshot+read-ahead": (snapshot_scenario, snapshot_read),
+    "snapshot": (snapshot_scenario, kept_read),
+    "snapshot+read-ahead": (snapshot_scenario, kept_read),
+    "swap": (swap_scenario, kept_read),
     "socket": (socket_scenario, socket_read),
 }
 
@@ -258,6 +282,9 @@ WORDS = {
     "snapshot": "A VM saved with 16 MiB of data, restored with its memory mapped from the file, page by "
                 "page; 8 tasks go round that data until they have done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
+    "swap": "A VM in a memory cgroup of half its memory: while it is idle all it has goes to swap "
+            "(`memory.reclaim`); then 8 tasks go round their 16 MiB in it until they have done a fixed "
+            "amount of work",
     "socket": "Pages served by another process, which has the userfaultfd over a socket",
 }
 

@@ -17,6 +17,10 @@ class Level:
     append: str = ""
     pend_only: int = 0
 
+    def words(self):
+        """Arguments of the function level in sh."""
+        return f"{self.value} {self.pend_only}"
+
 
 # pend: told as the branch of 2026 does, by an interrupt of the guest's own priority that is only
 # pended. kernel: what our guest does unless it is told otherwise. ceiling: no page is missing.
@@ -36,18 +40,45 @@ START = """\
 uname -r >/out/uname
 echo 0 >/sys/module/kvm/parameters/halt_poll_ns || exit 95
 echo {mask:x} >/sys/devices/virtual/workqueue/cpumask || exit 96
+taskset -p {mask:x} $$ >/dev/null
+say() {{ echo "bench: $1" >/dev/console; }}
+# level VALUE-OF-PARAMETER PEND-ONLY
+level() {{
+	echo $1 >/sys/module/kvm-arm/parameters/apf || exit 99
+	echo $2 >/sys/kernel/debug/kvm/apf/knobs/pend_only || exit 98
+}}
+# launch NAME ARGUMENT...
+launch() {{
+	name=$1
+	shift
+	apfvm --pin --console /out/$name.console --result /out/$name.result "$@" &
+	vmm=$!
+}}
+# until_said NAME TEXT
+until_said() {{
+	until grep -q "$2" /out/$1.result 2>/dev/null; do
+		[ -d /proc/$vmm ] || {{ echo "$1: ended before it said $2"; exit 93; }}
+		sleep 0.005
+	done
+}}
+# ended STATUS
+ended() {{
+	wait $vmm
+	status=$?
+	[ $status = $1 ] || {{ echo "$name ended with status $status, not $1"; exit 97; }}
+}}
 """
 
 VM = """\
-echo {value} >/sys/module/kvm-arm/parameters/apf || exit 99
-echo {pend_only} >/sys/kernel/debug/kvm/apf/knobs/pend_only || exit 98
+say {name}
+level {level}
 mkdir -p /tmp/{name}
 cat >/tmp/{name}/job <<'END'
 {job}
 END
 (cat /boot/guest.cpio; cd /tmp/{name}; echo job | cpio -o -H newc 2>/dev/null) >/tmp/{name}/initrd
-echo "bench: {name}" >/dev/console
-{command} || {{ echo "{name}: apfvm ended with status $?"; exit 97; }}
+launch {name} {arguments}
+ended 0
 rm -r /tmp/{name}
 """
 
@@ -69,12 +100,11 @@ def words(step):
 def vm(name, level, steps, vcpus=1, cold_mib=0, policies=(), options=()):
     """sh: one VM at a level. Its result goes to /out/NAME.result."""
     policy = [word for text in policies for word in ("--policy", text)]
-    command = shlex.join([
-        "taskset", f"{1 << vcpus:x}", "apfvm", "--pin", "--kernel", "/boot/Image",
-        "--initrd", f"/tmp/{name}/initrd", "--cpus", str(vcpus), "--cold", str(cold_mib), *policy,
-        "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append}".strip(),
-        "--console", f"/out/{name}.console", "--result", f"/out/{name}.result", *options])
-    return VM.format(name=name, value=level.value, pend_only=level.pend_only, command=command,
+    arguments = shlex.join([
+        "--kernel", "/boot/Image", "--initrd", f"/tmp/{name}/initrd", "--cpus", str(vcpus),
+        "--cold", str(cold_mib), *policy,
+        "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append}".strip(), *options])
+    return VM.format(name=name, level=level.words(), arguments=arguments,
                      job="\n".join(words(step) for step in steps))
 
 
