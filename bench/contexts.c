@@ -18,7 +18,7 @@
 #define SEED	1
 
 /* The test in the guest's driver compares. Returns 0, or an error number. */
-static int touch(const char *context, u64 ipa)
+int context_touch(const char *context, u64 ipa)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	int fd = open(cold_file(), O_RDWR | O_CLOEXEC);
@@ -56,7 +56,7 @@ int step_context(int argc, char **argv)
 	if (cold_find(&cold))
 		return channel_fail("context: the device tree has no cold memory");
 	counters(argv[1], "begin");
-	error = touch(argv[1], cold.base + strtoul(argv[2], NULL, 0) * sysconf(_SC_PAGESIZE));
+	error = context_touch(argv[1], cold.base + strtoul(argv[2], NULL, 0) * sysconf(_SC_PAGESIZE));
 	counters(argv[1], "end");
 	channel_line("{\"context\":\"%s\",\"good\":%s}", argv[1], error ? "false" : "true");
 	return error ? channel_fail("context %s: %s", argv[1], strerror(error)) : 0;

@@ -65,6 +65,7 @@ int step_kexec(int argc, char **argv);
 int step_watch(int argc, char **argv);
 
 /* contexts.c */
+int context_touch(const char *context, u64 ipa);
 int step_context(int argc, char **argv);
 
 /* trace.c */

@@ -179,8 +179,8 @@ static void touch_by_syscall(const u64 *word)
 	_exit(127);
 }
 
-/* Sleeps for the page, until it is killed; exits if the page does come. */
-static void touch_for_ever(u64 ipa, bool by_syscall)
+/* Sleeps for the page, until it is killed; exits if the page does come. @how: see below. */
+static void touch_for_ever(u64 ipa, const char *how)
 {
 	int fd = open(cold_file(), O_RDWR | O_CLOEXEC);
 	u64 *word;
@@ -188,8 +188,10 @@ static void touch_for_ever(u64 ipa, bool by_syscall)
 	word = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, ipa);
 	if (word == MAP_FAILED)
 		_exit(127);
-	if (by_syscall)
+	if (how && !strcmp(how, "syscall"))
 		touch_by_syscall(word);
+	if (how)
+		_exit(context_touch(how, ipa));
 	__atomic_load_n(word, __ATOMIC_RELAXED);
 	_exit(0);
 }
@@ -207,7 +209,7 @@ static double ms_until_dead(pid_t pid, int *status)
 	return -1;
 }
 
-static int kill_page(u64 ipa, bool by_syscall)
+static int kill_page(u64 ipa, const char *how)
 {
 	int status = 0;
 	double ms;
@@ -217,7 +219,7 @@ static int kill_page(u64 ipa, bool by_syscall)
 	if (pid < 0)
 		return channel_fail("fork: %s", strerror(errno));
 	if (!pid)
-		touch_for_ever(ipa, by_syscall);
+		touch_for_ever(ipa, how);
 
 	usleep(KILL_AFTER_US);
 	kill(pid, SIGKILL);
@@ -231,7 +233,7 @@ static int kill_page(u64 ipa, bool by_syscall)
 	return 0;
 }
 
-/* kill-test [syscall]: of a task that touches the last page of cold memory. */
+/* kill-test [syscall|CONTEXT]: of a task that touches the last page of cold memory. */
 int step_kill_test(int argc, char **argv)
 {
 	u64 page = sysconf(_SC_PAGESIZE);
@@ -239,7 +241,7 @@ int step_kill_test(int argc, char **argv)
 
 	if (cold_find(&cold))
 		return channel_fail("kill-test: the device tree has no cold memory");
-	if (argc > 2 || (argc == 2 && strcmp(argv[1], "syscall")))
-		return channel_fail("kill-test: takes nothing, or the word syscall");
-	return kill_page(cold.base + cold.size - page, argc == 2);
+	if (argc > 2)
+		return channel_fail("kill-test: takes nothing, the word syscall, or a context");
+	return kill_page(cold.base + cold.size - page, argc == 2 ? argv[1] : NULL);
 }

@@ -35,24 +35,28 @@
  * struct apf_touch - one access
  * @user:	the address, in @mm
  * @kernel:	the same memory, mapped by the kernel; for some contexts only
+ * @back:	memory of the writer's that is there, and may be written
  * @mm:		the writer's
  * @access:	what a thread or a worker is to do in its stead
  * @work:	the worker
  * @irq_work:	the hard interrupt
  * @done:	the thread is through
  * @flushed:	the block plug was flushed because its task slept
+ * @expected:	what is in the memory
  * @value:	what was read
  * @error:	0, or why there is no value
  */
 struct apf_touch {
 	u64 __user		*user;
-	const u64		*kernel;
+	u64			*kernel;
+	u64 __user		*back;
 	struct mm_struct	*mm;
 	void			(*access)(struct apf_touch *touch);
 	struct work_struct	work;
 	struct irq_work		irq_work;
 	struct completion	done;
 	bool			flushed;
+	u64			expected;
 	u64			value;
 	int			error;
 };
@@ -68,6 +72,23 @@ static void apf_touch_inatomic(struct apf_touch *touch)
 {
 	if (__copy_from_user_inatomic(&touch->value, touch->user, sizeof(touch->value)))
 		touch->error = -EFAULT;
+}
+
+/* As read(2) has the page cache. */
+static void apf_touch_copy_to_user(struct apf_touch *touch)
+{
+	if (copy_to_user(touch->back, touch->kernel, sizeof(touch->value)) ||
+	    get_user(touch->value, touch->back))
+		touch->error = -EFAULT;
+}
+
+/* What is written is what is there, so that it does not matter when. */
+static void apf_touch_copy_from_user(struct apf_touch *touch)
+{
+	if (put_user(touch->expected, touch->back) ||
+	    copy_from_user(touch->kernel, touch->back, sizeof(touch->value)))
+		touch->error = -EFAULT;
+	touch->value = READ_ONCE(*touch->kernel);
 }
 
 /* No exception table. */
@@ -189,6 +210,16 @@ static void apf_in_pagefault_disabled(struct apf_touch *touch)
 	pagefault_enable();
 }
 
+static void apf_in_inatomic_copy(struct apf_touch *touch)
+{
+	pagefault_disable();
+	if (__copy_to_user_inatomic(touch->back, touch->kernel, sizeof(touch->value)))
+		touch->error = -EFAULT;
+	pagefault_enable();
+	if (!touch->error)
+		touch->error = get_user(touch->value, touch->back);
+}
+
 static void apf_in_spinlock(struct apf_touch *touch)
 {
 	static DEFINE_SPINLOCK(lock);
@@ -276,7 +307,10 @@ static const struct {
 	{ "kthread",		apf_in_thread },
 	{ "kworker",		apf_in_worker },
 	{ "plugged-kworker",	apf_in_plugged_worker },
+	{ "copy-to-user",	apf_touch_copy_to_user },
+	{ "copy-from-user",	apf_touch_copy_from_user },
 	{ "pagefault-disabled",	apf_in_pagefault_disabled },
+	{ "inatomic-copy",	apf_in_inatomic_copy },
 	{ "spinlock",		apf_in_spinlock },
 	{ "rcu",		apf_in_rcu },
 	{ "bh-disabled",	apf_in_bh_disabled },
@@ -306,11 +340,13 @@ static int apf_touch_in(const char *name, struct apf_touch *touch)
 }
 
 static int apf_touch_parsed(const char *name, unsigned long user,
-			    phys_addr_t physical, u64 value)
+			    phys_addr_t physical, u64 value, u64 __user *back)
 {
 	struct apf_touch touch = {
 		.user	= (u64 __user *)user,
+		.back	= back,
 		.mm	= current->mm,
+		.expected = value,
 	};
 	void *mapping;
 	int error;
@@ -331,6 +367,7 @@ static int apf_touch_parsed(const char *name, unsigned long user,
 	return error ?: touch.value == value ? 0 : -EIO;
 }
 
+/* What the caller has written from serves as its memory that may be written. */
 static ssize_t apf_touch_write(struct file *file, const char __user *from,
 			       size_t size, loff_t *pos)
 {
@@ -346,7 +383,7 @@ static ssize_t apf_touch_write(struct file *file, const char __user *from,
 	if (sscanf(text, "%31s %llx %llx %llx", name, &user, &physical, &value) != 4)
 		return -EINVAL;
 
-	error = apf_touch_parsed(name, user, physical, value);
+	error = apf_touch_parsed(name, user, physical, value, (u64 __user *)from);
 
 	return error ?: size;
 }

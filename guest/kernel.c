@@ -3,7 +3,7 @@
  * Asynchronous page faults, the guest's side: faults in the kernel.
  *
  * The kernel may sleep for such a fault where it may sleep for an ordinary one:
- * at an instruction that accesses user memory, outside of all that forbids it.
+ * where it accesses user memory, outside of all that forbids it.
  * It does so on the way out of the interrupt that announced the fault, as if it
  * were preempted there. Anywhere else it declines, and the host halts the vCPU.
  */
@@ -11,12 +11,14 @@
 #include <linux/extable.h>
 #include <linux/hardirq.h>
 #include <linux/jump_label.h>
+#include <linux/kallsyms.h>
 #include <linux/kvm_apf.h>
 #include <linux/moduleparam.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include <asm/asm-extable.h>
@@ -30,12 +32,27 @@ static bool apf_kernel = true;
 module_param_named(kernel, apf_kernel, bool, 0444);
 MODULE_PARM_DESC(kernel, "Sleep for faults in the kernel, too");
 
+/* Text of what copies between the kernel's and user memory. */
+static struct apf_text {
+	unsigned long	start;
+	unsigned long	size;
+} apf_copies[2];
+
+static void apf_find_copy(struct apf_text *text, unsigned long start)
+{
+	text->start = start;
+	if (!kallsyms_lookup_size_offset(start, &text->size, NULL))
+		text->size = 0;
+}
+
 /* Flags for the ENABLE word. */
 u64 apf_kernel_init(void)
 {
 	if (!apf_kernel)
 		return 0;
 
+	apf_find_copy(&apf_copies[0], (unsigned long)__arch_copy_to_user);
+	apf_find_copy(&apf_copies[1], (unsigned long)__arch_copy_from_user);
 	static_branch_enable(&kvm_apf_kernel_key);
 
 	return KVM_APF_ENABLE_KERNEL;
@@ -46,13 +63,33 @@ u64 apf_kernel_init(void)
  * way out it fails if the task is killed. All else that it lists is made for
  * places that cannot sleep.
  */
-static bool apf_is_user_access(struct pt_regs *regs)
+static bool apf_is_user_access(unsigned long pc)
 {
-	const struct exception_table_entry *ex;
-
-	ex = search_exception_tables(instruction_pointer(regs));
+	const struct exception_table_entry *ex = search_exception_tables(pc);
 
 	return ex && ex->type == EX_TYPE_UACCESS_ERR_ZERO;
+}
+
+/*
+ * The other side of a copy: the page cache under read(2), say. The instruction
+ * next to it is an access to user memory, so what may sleep there may sleep here.
+ * But there is no way out: a task that is killed declines, and waits.
+ */
+static bool apf_is_in_user_copy(unsigned long pc)
+{
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_SIZE(apf_copies); n++) {
+		if (pc - apf_copies[n].start < apf_copies[n].size)
+			return !fatal_signal_pending(current);
+	}
+
+	return false;
+}
+
+static bool apf_is_where_user_memory_is(unsigned long pc)
+{
+	return apf_is_user_access(pc) || apf_is_in_user_copy(pc);
 }
 
 /* Called in the interrupt, which is all that the preempt count may hold. */
@@ -61,7 +98,8 @@ static bool apf_kernel_may_sleep(struct pt_regs *regs)
 	return preempt_count() == HARDIRQ_OFFSET && !pagefault_disabled() &&
 	       !rcu_preempt_depth() && !is_idle_task(current) &&
 	       READ_ONCE(current->__state) == TASK_RUNNING &&
-	       interrupts_enabled(regs) && apf_is_user_access(regs);
+	       interrupts_enabled(regs) &&
+	       apf_is_where_user_memory_is(instruction_pointer(regs));
 }
 
 /* Return: false to decline. */
@@ -106,7 +144,10 @@ void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
 	slept = apf_sleep(entry);
 	local_irq_disable();
 
-	/* Killed: as for a page fault, the access fails, or it would fault for ever. */
+	/*
+	 * Killed: as for a page fault, the access fails, or it would fault for ever.
+	 * The kernel's side of a copy does fault again, and then the vCPU halts.
+	 */
 	if (!slept)
 		fixup_exception(regs);
 }

@@ -25,8 +25,8 @@ WAITS = ({"announced": 0, "declined": 0, "halted": 0, "sync": 1, "ready": 0}, NO
 # Masked by PMR, PSTATE.I is clear: no interrupt ends the halt, the page does.
 HALTS_ONCE = ({"announced": 0, "declined": 0, "halted": 1, "sync": 0, "ready": 0}, NOBODY)
 
-MAY_SLEEP = ("process", "kthread", "kworker", "plugged-kworker")
-CANNOT_SLEEP = ("pagefault-disabled", "spinlock", "rcu", "bh-disabled", "preempt-disabled",
+MAY_SLEEP = ("process", "kthread", "kworker", "plugged-kworker", "copy-to-user", "copy-from-user")
+CANNOT_SLEEP = ("pagefault-disabled", "inatomic-copy", "spinlock", "rcu", "bh-disabled", "preempt-disabled",
                 "softirq", "idle", "interruptible", "kernel-address", "zeropad", "nofault")
 MASKED = ("irqs-off", "hardirq")
 
@@ -115,3 +115,17 @@ def quick_pages_with_pseudo_nmis():
         expect(outcome.figures(label), announced=2048, ready=2048, repeated=0, declined=0, sync=0,
                spurious=0)
     expect(outcome.find("guest_apf")[-1], woken=4096, killed=0)
+
+
+@test("killed_in_a_copy_of_the_kernels_own_memory", seconds=30)
+def killed_in_a_copy_of_the_kernels_own_memory():
+    """As under read(2) from a cold page cache: no way out, so the task dies when the page is there."""
+    outcome = run("killed_in_a_copy_of_the_kernels_own_memory", Vm(
+        guest="paranoid", policy=("all:delay=120",),
+        steps=("kill-test copy-to-user", "sleep 50", "ps-d", "apf", "stats now")))
+    check(outcome)
+    expect(outcome.find("guest_apf")[-1], announced=1, kernel=1, slept=1, killed=1, woken=0,
+           declined=1)
+    expect(outcome.stats("now"), apf_announced=2, apf_repeated=1, apf_declined=1, apf_ready=1,
+           apf_halted=(1, None))
+    expect(outcome.find("kill_test")[0], dead=True, ms=(60, 100))
