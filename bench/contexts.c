@@ -56,7 +56,8 @@ int step_context(int argc, char **argv)
 	if (cold_find(&cold))
 		return channel_fail("context: the device tree has no cold memory");
 	counters(argv[1], "begin");
-	error = context_touch(argv[1], cold.base + strtoul(argv[2], NULL, 0) * sysconf(_SC_PAGESIZE));
+	error = context_touch(argv[1],
+			      cold.base + strtoul(argv[2], NULL, 0) * sysconf(_SC_PAGESIZE));
 	counters(argv[1], "end");
 	channel_line("{\"context\":\"%s\",\"good\":%s}", argv[1], error ? "false" : "true");
 	return error ? channel_fail("context %s: %s", argv[1], strerror(error)) : 0;

@@ -195,7 +195,7 @@ static int count_sleepers(char *stat, size_t size)
 	return n;
 }
 
-/* A kernel thread may be in D state for a moment; a task that was lost is there still after PS_D_MS. */
+/* A kernel thread may be in D state for a moment; a lost task is there still after PS_D_MS. */
 static int step_ps_d(int argc, char **argv)
 {
 	u64 start = counter_read();

@@ -31,31 +31,17 @@
 
 #include <asm/word-at-a-time.h>
 
-/**
- * struct apf_touch - one access
- * @user:	the address, in @mm
- * @kernel:	the same memory, mapped by the kernel; for some contexts only
- * @back:	memory of the writer's that is there, and may be written
- * @mm:		the writer's
- * @access:	what a thread or a worker is to do in its stead
- * @work:	the worker
- * @irq_work:	the hard interrupt
- * @done:	the thread is through
- * @flushed:	the block plug was flushed because its task slept
- * @expected:	what is in the memory
- * @value:	what was read
- * @error:	0, or why there is no value
- */
+/* One access. */
 struct apf_touch {
-	u64 __user		*user;
-	u64			*kernel;
-	u64 __user		*back;
-	struct mm_struct	*mm;
+	u64 __user		*user;		/* in @mm */
+	u64			*kernel;	/* the same memory; for some contexts only */
+	u64 __user		*back;		/* is there, and may be written */
+	struct mm_struct	*mm;		/* the writer's */
 	void			(*access)(struct apf_touch *touch);
 	struct work_struct	work;
 	struct irq_work		irq_work;
-	struct completion	done;
-	bool			flushed;
+	struct completion	done;		/* the thread is through */
+	bool			flushed;	/* the block plug, because its task slept */
 	u64			expected;
 	u64			value;
 	int			error;
@@ -77,16 +63,15 @@ static void apf_touch_inatomic(struct apf_touch *touch)
 /* As read(2) has the page cache. */
 static void apf_touch_copy_to_user(struct apf_touch *touch)
 {
-	if (copy_to_user(touch->back, touch->kernel, sizeof(touch->value)) ||
-	    get_user(touch->value, touch->back))
-		touch->error = -EFAULT;
+	touch->error = copy_to_user(touch->back, touch->kernel, sizeof(u64)) ?
+		       -EFAULT : get_user(touch->value, touch->back);
 }
 
-/* What is written is what is there, so that it does not matter when. */
+/* What is there is written again. */
 static void apf_touch_copy_from_user(struct apf_touch *touch)
 {
-	if (put_user(touch->expected, touch->back) ||
-	    copy_from_user(touch->kernel, touch->back, sizeof(touch->value)))
+	touch->error = put_user(touch->expected, touch->back);
+	if (copy_from_user(touch->kernel, touch->back, sizeof(u64)))
 		touch->error = -EFAULT;
 	touch->value = READ_ONCE(*touch->kernel);
 }
@@ -213,11 +198,10 @@ static void apf_in_pagefault_disabled(struct apf_touch *touch)
 static void apf_in_inatomic_copy(struct apf_touch *touch)
 {
 	pagefault_disable();
-	if (__copy_to_user_inatomic(touch->back, touch->kernel, sizeof(touch->value)))
+	if (__copy_to_user_inatomic(touch->back, touch->kernel, sizeof(u64)))
 		touch->error = -EFAULT;
 	pagefault_enable();
-	if (!touch->error)
-		touch->error = get_user(touch->value, touch->back);
+	touch->error = touch->error ?: get_user(touch->value, touch->back);
 }
 
 static void apf_in_spinlock(struct apf_touch *touch)
@@ -329,14 +313,14 @@ static int apf_touch_in(const char *name, struct apf_touch *touch)
 {
 	unsigned int n;
 
-	for (n = 0; n < ARRAY_SIZE(apf_contexts); n++) {
-		if (!strcmp(name, apf_contexts[n].name)) {
-			apf_contexts[n].touch(touch);
-			return touch->error;
-		}
-	}
+	for (n = 0; n < ARRAY_SIZE(apf_contexts); n++)
+		if (!strcmp(name, apf_contexts[n].name))
+			break;
+	if (n == ARRAY_SIZE(apf_contexts))
+		return -ENOENT;
 
-	return -ENOENT;
+	apf_contexts[n].touch(touch);
+	return touch->error;
 }
 
 static int apf_touch_parsed(const char *name, unsigned long user,
@@ -351,8 +335,7 @@ static int apf_touch_parsed(const char *name, unsigned long user,
 	void *mapping;
 	int error;
 
-	if (!IS_ALIGNED(user | physical, sizeof(value)) ||
-	    !access_ok(touch.user, sizeof(value)))
+	if (!IS_ALIGNED(user | physical, sizeof(value)) || !access_ok(touch.user, sizeof(value)))
 		return -EINVAL;
 
 	mapping = memremap(physical, sizeof(value), MEMREMAP_WB);
@@ -363,11 +346,10 @@ static int apf_touch_parsed(const char *name, unsigned long user,
 	init_completion(&touch.done);
 	error = apf_touch_in(name, &touch);
 	memunmap(mapping);
-
 	return error ?: touch.value == value ? 0 : -EIO;
 }
 
-/* What the caller has written from serves as its memory that may be written. */
+/* What is written from serves as the memory that may be written. */
 static ssize_t apf_touch_write(struct file *file, const char __user *from,
 			       size_t size, loff_t *pos)
 {
