@@ -76,7 +76,8 @@ mkdir -p /tmp/{name}
 cat >/tmp/{name}/job <<'END'
 {job}
 END
-(cat /boot/guest.cpio; cd /tmp/{name}; echo job | cpio -o -H newc 2>/dev/null) >/tmp/{name}/initrd
+(cat /boot/guest.cpio {modules}; cd /tmp/{name}; echo job | cpio -o -H newc 2>/dev/null) \\
+	>/tmp/{name}/initrd
 launch {name} {arguments}
 ended 0
 rm -r /tmp/{name}
@@ -97,15 +98,19 @@ def words(step):
     return step.replace(" ", ",")
 
 
-def vm(name, level, steps, vcpus=1, cold_mib=0, policies=(), options=()):
-    """sh: one VM at a level. Its result goes to /out/NAME.result."""
+def vm(name, level, steps, vcpus=1, cold_mib=0, policies=(), options=(), boot=None):
+    """sh: one VM at a level. Its result goes to /out/NAME.result.
+
+    boot: kernel and modules, an archive, if they are not the lab's.
+    """
+    boot = {"kernel": "/boot/Image", "modules": "", **(boot or {})}
     policy = [word for text in policies for word in ("--policy", text)]
     arguments = shlex.join([
-        "--kernel", "/boot/Image", "--initrd", f"/tmp/{name}/initrd", "--cpus", str(vcpus),
+        "--kernel", boot["kernel"], "--initrd", f"/tmp/{name}/initrd", "--cpus", str(vcpus),
         "--cold", str(cold_mib), *policy,
         "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append}".strip(), *options])
     return VM.format(name=name, level=level.words(), arguments=arguments,
-                     job="\n".join(words(step) for step in steps))
+                     modules=boot["modules"], job="\n".join(words(step) for step in steps))
 
 
 def host(vcpus):
