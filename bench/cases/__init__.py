@@ -14,7 +14,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable
 
-MODULES = ("levels", "backings", "workloads", "guests", "parallel", "profile", "memory")
+MODULES = ("levels", "backings", "workloads", "postcopy", "guests", "parallel", "profile", "memory")
 
 
 @dataclasses.dataclass

@@ -14,35 +14,39 @@ from lab import debian, paths
 FOLDER = paths.REPO / "bench" / "workloads"
 WORKLOADS = {
     "redis": "redis, one thread, 16 clients: 10,000 GETs",
+    "redis-4": "redis, 4 servers, 4 clients each: 10,000 GETs",
     "compress": "zstd, 8 processes, 1 MiB each",
     "sqlite": "sqlite, 8 processes, 400 point queries each",
     "stress": "stress-ng --vm, 8 workers, 2 MiB each",
 }
-QUICK = ("redis", "compress")
+QUICK = ("redis-4", "compress")
 PAGE_MS, PAGE_MS_QUICK = (0.5, 2), (2,)
 LEVELS = ("off", "halt", "announce", "kernel", "ceiling")
 ROUNDS = 3
 
 # Read beforehand, by those that are not paged out: a disk of the PC's has no virtual time.
-START = """\
-debian sh -c 'cat /usr/bin/qemu-system-aarch64 /lib/aarch64-linux-gnu/*.so* >/dev/null'
+DISKS = """\
+debian sh -c 'cat /usr/bin/qemu-system-aarch64 /usr/bin/python3.11 /lib/aarch64-linux-gnu/*.so* \\
+	>/dev/null'
 for disk in /sys/block/vd*; do
 	[ "$(cat $disk/serial)" != debian ] || root=/dev/${disk##*/}
 done
 (tar cf - -C /boot/job .; dd if=/dev/zero bs=10k count=1 2>/dev/null) >/tmp/job.tar
+disks="-drive if=none,id=job,file=/tmp/job.tar,format=raw,readonly=on \\
+	-device virtio-blk-device,drive=job,serial=job \\
+	-drive if=none,id=root,file=$root,format=raw,readonly=on \\
+	-device virtio-blk-device,drive=root,serial=debian"
+append="console=hvc0 root=/dev/vda ro rootfstype=ext4 init=/sbin/init panic=-1 panic_on_warn=1 quiet"
+"""
+START = """\
 # vm NAME KERNEL-COMMAND-LINE
 vm() {
 	name=$1
 	debian taskset 1 qemu-system-aarch64 -nodefaults -display none -accel kvm -cpu host \\
-		-M virt,gic-version=3 -m 192 -smp 1 -kernel /boot/Image \\
-		-drive if=none,id=job,file=/tmp/job.tar,format=raw,readonly=on \\
-		-device virtio-blk-device,drive=job,serial=job \\
-		-drive if=none,id=root,file=$root,format=raw,readonly=on \\
-		-device virtio-blk-device,drive=root,serial=debian -device virtio-serial-device \\
+		-M virt,gic-version=3 -m 192 -smp 1 -kernel /boot/Image $disks -device virtio-serial-device \\
 		-chardev file,id=console,path=/out/$name.console -device virtconsole,chardev=console \\
 		-chardev file,id=result,path=/out/$name.result \\
-		-device virtserialport,chardev=result,name=apf.result -append "console=hvc0 \\
-		root=/dev/vda ro rootfstype=ext4 init=/sbin/init panic=-1 panic_on_warn=1 quiet $2" &
+		-device virtserialport,chardev=result,name=apf.result -append "$append $2" &
 	vmm=$!
 }
 """
@@ -59,7 +63,7 @@ LIMIT_MIB = 160
 
 
 def scenario(page_ms, turn):
-    lines = [backings.prelude(int(page_ms * 1e6), 512), backings.SWAP.format(limit=LIMIT_MIB, left=backings.LEFT_KIB), START]
+    lines = [backings.prelude(int(page_ms * 1e6), 512), backings.SWAP.format(limit=LIMIT_MIB, left=backings.LEFT_KIB), DISKS, START]
     for name in machine.rotated(turn, LEVELS):
         level = machine.LEVELS[name]
         lines.append(RUN.format(name=name, level=level.words(), append=level.append,
@@ -67,28 +71,35 @@ def scenario(page_ms, turn):
     return "".join(lines)
 
 
+def figures(case, level, page_ms, found):
+    """Samples of what a job has said."""
+    said = {key: value for record in found for key, value in record.items()}
+    for metric, key, unit in (("work", "ms", "ms"), ("p99", "p99_ms", "ms"),
+                              ("requests per s", "requests_per_s", "1/s")):
+        if key in said:
+            yield Sample(case, level, 1, 8, page_ms, metric, unit, said[key])
+
+
 def reader(workload, page_ms):
     def read(out):
         for level in LEVELS:
-            found = machine.records(out, level)
-            figures = {key: value for record in found for key, value in record.items()}
-            for metric, key, unit in (("work", "ms", "ms"), ("p99", "p99_ms", "ms"),
-                                      ("requests per s", "requests_per_s", "1/s")):
-                if key in figures:
-                    yield Sample(f"debian-{workload}", level, 1, 8, page_ms, metric, unit,
-                                 figures[key])
+            yield from figures(f"debian-{workload}", level, page_ms, machine.records(out, level))
     return read
+
+
+def files(workload):
+    helpers = {name: f"boot/job/{name.name}" for name in FOLDER.glob("*.sh")}
+    return {FOLDER / workload: "boot/job/run", **helpers}
 
 
 def boots(full, chosen):
     for workload in WORKLOADS if full else QUICK:
-        files = {FOLDER / workload: "boot/job/run", FOLDER / "lib.sh": "boot/job/lib.sh"}
         for page_ms in PAGE_MS if full else PAGE_MS_QUICK:
             for turn in range(ROUNDS if full else 1):
                 name = f"debian-{workload}-{page_ms:g}ms-{turn + 1}"
                 if chosen(name):
                     yield Boot(name, scenario(page_ms, turn), reader(workload, page_ms), {
-                        **machine.host(1), "append": "null_blk.nr_devices=0", "files": files,
+                        **machine.host(1), "append": "null_blk.nr_devices=0", "files": files(workload),
                         "disks": {"debian": debian.ensure()}}, seconds=120)
 
 

@@ -8,7 +8,7 @@ cd /tmp/data || exit 1
 now_ms()
 {
 	read -r up _ </proc/uptime
-	echo "${up%.*}${up#*.}0"
+	echo $((${up%.*} * 1000 + 1${up#*.}0 - 1000))
 }
 
 # All is prepared: the host pages us out meanwhile.

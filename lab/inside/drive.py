@@ -50,7 +50,7 @@ class Drive:
     def __init__(self, args):
         self.args = args
         self.options = ["-m", str(args.mem), "-smp", str(args.cpus), "-append", args.append,
-                        *args.option]
+                        *(["-initrd", args.initrd] if args.initrd else []), *args.option]
         self.log = open("/out/result", "w", buffering=1)
         self.lock = threading.Lock()
         self.named = set()
@@ -198,6 +198,8 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mem", type=int, default=160, metavar="MIB")
     parser.add_argument("--cpus", type=int, default=2, metavar="N")
+    parser.add_argument("--initrd", default="/boot/guest.cpio", metavar="FILE",
+                        help="empty: none")
     parser.add_argument("--append", default="", metavar="STR", help="the guest's command line")
     parser.add_argument("--delay", type=float, default=1, metavar="MS",
                         help="of the network that it is migrated over, one way")

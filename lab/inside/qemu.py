@@ -14,7 +14,7 @@ import time
 PATIENCE = 60       # seconds of the host's time
 POLL = 0.005
 BASE = ["qemu-system-aarch64", "-nodefaults", "-display", "none", "-accel", "kvm", "-cpu", "host",
-        "-M", "virt,gic-version=3", "-kernel", "/boot/Image", "-initrd", "/boot/guest.cpio"]
+        "-M", "virt,gic-version=3", "-kernel", "/boot/Image"]
 STATS = ("apf_announced", "apf_repeated", "apf_declined", "apf_halted", "apf_sync", "apf_ready",
          "apf_batches", "stage2_aborts", "hvc_exit_stat", "exits")
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Servers that are used while Debian's QEMU moves them by post-copy, over a slow network.
+
+The host has one CPU: see docs/fidelity.md. So all of it, the network too, is on the vCPU's time.
+"""
+
+from bench import page
+from bench.cases import Boot, machine, workloads
+from bench.page import Section
+from lab import debian, paths
+
+INSIDE = {path: f"boot/inside/{path.name}" for path in (paths.REPO / "lab/inside").glob("*.py")}
+DELAY_MS, RATE_MIB = 1, 16
+LEVELS = ("off", "halt", "announce", "kernel", "ceiling")
+WORKLOADS = {
+    "redis-moved": "redis, one thread, 16 clients: 40,000 GETs",
+    "redis-4-moved": "redis, 4 servers, 4 clients each: 40,000 GETs",
+}
+ROUNDS = 3
+RUN = """\
+say {name}
+level {level}
+debian python3 /boot/inside/drive.py --cpus 1 --mem 192 --initrd "" --delay {delay} --rate {rate} \\
+	--append "$append {append}" $options {actions} || {{ echo "{name}: drive failed"; exit 91; }}
+mv /out/result /out/{name}.result
+"""
+
+
+def scenario(turn):
+    lines = [machine.start(0), workloads.DISKS,
+             'for word in $disks; do options="$options --option=$word"; done\n']
+    for name in machine.rotated(turn, LEVELS):
+        level = machine.LEVELS[name]
+        lines.append(RUN.format(
+            name=name, level=level.words(), append=level.append, delay=DELAY_MS, rate=RATE_MIB,
+            actions="await:go end" if name == "ceiling" else "await:go postcopy end"))
+    return "".join(lines)
+
+
+def reader(workload):
+    def read(out):
+        for level in LEVELS:
+            found = machine.records(out, level, may_say=("hrtimer: interrupt took",))
+            yield from workloads.figures(workload, level, 2 * DELAY_MS, found)
+    return read
+
+
+def boots(full, chosen):
+    for workload in WORKLOADS if full else ():
+        for turn in range(ROUNDS):
+            name = f"{workload}-{turn + 1}"
+            if chosen(name):
+                yield Boot(name, scenario(turn), reader(workload), {
+                    "smp": 1, "timeout": 7200, "files": {**INSIDE, **workloads.files(workload)},
+                    "disks": {"debian": debian.ensure()}}, seconds=200)
+
+
+def row(table, workload, level):
+    def value(metric):
+        return table.value(workload, level, 1, 8, 2 * DELAY_MS, metric)
+
+    return (WORKLOADS[workload], level, f"{value('requests per s'):.0f}", f"{value('p99'):.1f}",
+            f"{value('work'):.0f}")
+
+
+def sections(table):
+    rows = [row(table, workload, level) for workload in WORKLOADS
+            if table.select(case=workload) for level in LEVELS]
+    if not rows:
+        return []
+    return [Section("A server while it is migrated", page.paragraph(
+        f"Debian's QEMU, unmodified, moves the VM by post-copy while the clients, which are in it too, "
+        f"go on. The network takes {DELAY_MS} ms each way, and {RATE_MIB} MiB of what nobody has asked for "
+        f"come per second. ceiling: not moved. Again: `make bench-full T=-moved-`.") + page.table(
+            ("server", "level", "requests per s", "p99, ms", "all of it, ms"), rows))]
