@@ -60,8 +60,8 @@ class Lives:
     def run(self, name):
         last = len(self.policies)
         script = self.first + NEXT_LIVES.format(
-            policies=" ".join(self.policies), parameters=self.parameters, ms=self.ms * TIMES,
-            last=last, ram_delay=self.ram_delay)
+            policies=" ".join(self.policies), parameters=self.parameters, ms=self.ms, last=last,
+            ram_delay=self.ram_delay)
         args = ("--save", "/tmp/vm.0", *self.vm.args)
         outcome = run(name, dataclasses.replace(self.vm, script=script, args=args))
         statuses = outcome.read("statuses").split()
@@ -98,7 +98,7 @@ def ten_generations_of_restore():
             f"start --tasks 8 --pages 8192 --half-syscall --fixed-time {2500 * TIMES} --pin-each",
             "stats go", "wait", "ps-d", "apf",
             "run --tasks 8 --pages 512 --half-syscall --label again", "ps-d", "apf")),
-        policies=("all:delay=20",) * lives, ms=200).run("ten_generations_of_restore")
+        policies=("all:delay=20",) * lives, ms=200 * TIMES).run("ten_generations_of_restore")
     check(outcome)
     for life, figures in enumerate(files):
         assert in_flight(life, figures, cpus) > 0 and figures["waiting"] > 0, (life, figures)
