@@ -185,13 +185,13 @@ static void touch_for_ever(u64 ipa, const char *how)
 	int fd = open(cold_file(), O_RDWR | O_CLOEXEC);
 	u64 *word;
 
+	if (how && strcmp(how, "syscall"))
+		_exit(context_touch(how, ipa));
 	word = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, ipa);
 	if (word == MAP_FAILED)
 		_exit(127);
-	if (how && !strcmp(how, "syscall"))
-		touch_by_syscall(word);
 	if (how)
-		_exit(context_touch(how, ipa));
+		touch_by_syscall(word);
 	__atomic_load_n(word, __ATOMIC_RELAXED);
 	_exit(0);
 }

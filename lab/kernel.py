@@ -41,6 +41,11 @@ def chosen():
     return os.environ.get("KERNEL_FLAVOUR") or BASE_FLAVOUR
 
 
+def checks_itself():
+    """Whether the chosen one is slow for that."""
+    return chosen() in SLOW
+
+
 def environment():
     return {**os.environ, **IDENTITY, "LC_ALL": "C", "CCACHE_DIR": str(paths.CACHE / "ccache"),
             "CCACHE_BASEDIR": str(paths.CACHE)}

@@ -7,6 +7,8 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 HOOKS = REPO / "hooks" / "6.12"
 FLAVOURS = REPO / "lab" / "flavours"
+# What drives Debian's QEMU in the host, for boot.run().
+INSIDE = {path: f"boot/inside/{path.name}" for path in (REPO / "lab" / "inside").glob("*.py")}
 OUT = REPO / "out"
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arm64-apf"

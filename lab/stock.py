@@ -35,6 +35,8 @@ KERNELS = {
 }
 # Those of `make test`.
 FEW = ("cloud-6.12", "cloud-6.1")
+# A guest's first step: a distribution's kernel is not through with itself when it starts init.
+SETTLE = "sleep 500"
 
 # The driver as a module: where its files are, and where its Kbuild wants them.
 DRIVER = {

@@ -6,7 +6,6 @@ hrtimer, however many are under way. So it has a latency in virtual time too, wh
 emulated disk has not.
 """
 
-import contextlib
 import dataclasses
 import shlex
 
@@ -14,7 +13,6 @@ from bench import page, report
 from bench.cases import Boot, machine
 from bench.page import Section
 from bench.rows import Sample
-from lab import debian
 
 ROUNDS = 3
 TASKS, PAGES = 8, 512
@@ -28,8 +26,6 @@ SAVE_WAIT_MS, SWAP_WAIT_MS = 1000, 500
 LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2, 10), (0.1, 2)
 READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128}
 FULL_SPEED = 0.9
-# In which apfkeep says when it has come how far.
-PARTS = 64
 
 DISK = """\
 mount -t configfs configfs /sys/kernel/config
@@ -66,9 +62,11 @@ def keep(wait_ms):
             f"--visits {ROUNDS_OF_WORK * PAGES}")
 
 
-def boot_arguments(level, *steps):
+def boot_arguments(level, wait_ms):
+    """A guest that fills its memory, says so ("go"), and works once the time has passed."""
+    job = append(level, keep(wait_ms), "sleep 300", "stats go", "wait", "ps-d", "apf")
     return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
-                       str(MEM_MIB), "--append", append(level, *steps)])
+                       str(MEM_MIB), "--append", job])
 
 
 def prelude(ns, mib):
@@ -111,8 +109,8 @@ def snapshot_scenario(backing, turn):
              f"echo {READ_AHEAD[backing.case]} >/sys/block/${{disk#/dev/}}/queue/read_ahead_kb\n"]
     for name in ("off", "announce", "kernel"):
         level = machine.LEVELS[name]
-        arguments = boot_arguments(level, keep(SAVE_WAIT_MS), "sleep 300", "stats go", "wait", "ps-d", "apf")
-        lines.append(SAVE.format(name=kind_of_guest(name), level=level.words(), arguments=arguments))
+        lines.append(SAVE.format(name=kind_of_guest(name), level=level.words(),
+                                 arguments=boot_arguments(level, SAVE_WAIT_MS)))
     for name in machine.rotated(turn):
         level, kind = machine.LEVELS[name], kind_of_guest(name)
         lines.append(RESTORE.format(
@@ -147,7 +145,7 @@ def kept_read(backing):
     def read(out):
         found = {name: machine.records(out, name) for name in machine.LEVELS}
         times = {name: kept(found[name], name) for name in machine.LEVELS}
-        last = times["ceiling"][-1 - PARTS // 2:]
+        last = times["ceiling"][len(times["ceiling"]) // 2:]
         full = (last[-1] - last[0]) / (len(last) - 1)
         for name in machine.LEVELS:
             yield from samples(backing, name, found[name], {
@@ -214,8 +212,8 @@ def swap_scenario(backing, turn):
     lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP.format(limit=MEM_MIB // 2, left=LEFT_KIB)]
     for name in machine.rotated(turn):
         level = machine.LEVELS[name]
-        arguments = boot_arguments(level, keep(SWAP_WAIT_MS), "sleep 300", "stats go", "wait", "ps-d", "apf")
-        lines.append(SWAPPED.format(name=name, level=level.words(), arguments=arguments,
+        lines.append(SWAPPED.format(name=name, level=level.words(),
+                                    arguments=boot_arguments(level, SWAP_WAIT_MS),
                                     page_out="" if name == "ceiling" else "page_out"))
     return "".join(lines)
 
@@ -264,12 +262,6 @@ KINDS = {
 }
 
 
-@contextlib.contextmanager
-def with_mke2fs(_folder):
-    """Which is in the disk image; not made before it is needed."""
-    yield {"disks": {"debian": debian.ensure()}}
-
-
 def boots(full, chosen):
     for case, (scenario, read) in KINDS.items():
         for page_ms in LATENCIES if full else LATENCIES_QUICK:
@@ -278,7 +270,7 @@ def boots(full, chosen):
                 if chosen(backing.name(turn)):
                     yield Boot(backing.name(turn), scenario(backing, 2 * turn), read(backing),
                                {**machine.host(1), "append": "null_blk.nr_devices=0"},
-                               seconds=60, beside=with_mke2fs)
+                               seconds=60, beside=machine.with_debian)
 
 
 # --- the report ---

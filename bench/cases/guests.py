@@ -16,8 +16,6 @@ from lab import stock
 
 BUILT_IN = "lab"
 RUNS = tuple(levels.Run(1, 8, ms) for ms in (2, 10))
-# A distribution's kernel is not through with itself when it starts init.
-SETTLE = "sleep 500"
 # Level -> the host's, and what a guest of Debian's has: the archive of lab/stock.py.
 STOCK_LEVELS = {"off": ("off", "late"), "halt": ("kernel", "late"), "announce": ("kernel", "boot"),
                 "ceiling": ("ceiling", "late")}
@@ -45,7 +43,7 @@ class Guest:
             host, when = STOCK_LEVELS[self.level]
             level = dataclasses.replace(machine.LEVELS[host], append="")
             boot = {"kernel": f"/boot/{self.kernel}", "modules": f"/boot/{self.kernel}.{when}"}
-        return machine.vm(self.name(), level, (SETTLE, *job.steps(self.level)), 1, job.cold_mib(),
+        return machine.vm(self.name(), level, (stock.SETTLE, *job.steps(self.level)), 1, job.cold_mib(),
                           job.policies(self.level), boot=boot)
 
 
@@ -69,11 +67,11 @@ def case(kernel):
 
 def read(out):
     job = levels.Job(RUNS)
+    found = {guest: machine.records(out, guest.name()) for guest in guests()}
     for run, label in job.labels():
-        found = {guest: machine.figures(machine.records(out, guest.name()), label, guest.name())
-                 for guest in guests()}
-        for guest, one in found.items():
-            yield from samples(run, guest, one, found[Guest(guest.kernel, "ceiling")])
+        ones = {guest: machine.figures(found[guest], label, guest.name()) for guest in found}
+        for guest, one in ones.items():
+            yield from samples(run, guest, one, ones[Guest(guest.kernel, "ceiling")])
 
 
 def samples(run, guest, one, ceiling):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the cases share: the levels, and a scenario that runs one VM per level in one host."""
 
+import contextlib
 import dataclasses
 import shlex
 
 from bench import report
+from lab import debian
 
 PAGES_PER_MIB = 256
 
@@ -116,6 +118,12 @@ def vm(name, level, steps, vcpus=1, cold_mib=0, policies=(), options=(), boot=No
 def host(vcpus):
     """For lab.boot.run(): a CPU per vCPU, and one for all else."""
     return {"smp": vcpus + 1, "timeout": 7200}
+
+
+@contextlib.contextmanager
+def with_debian(_folder):
+    """For Boot.beside: the disk image of Debian's programs, not made before it is needed."""
+    yield {"disks": {"debian": debian.ensure()}}
 
 
 def records(out, name, may_say=()):

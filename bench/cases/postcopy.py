@@ -6,17 +6,15 @@ The host has one CPU: see docs/fidelity.md. So all of it, the network too, is on
 
 from bench import page
 from bench.cases import Boot, machine, workloads
+from bench.cases.workloads import LEVELS, ROUNDS
 from bench.page import Section
-from lab import debian, paths
+from lab import paths
 
-INSIDE = {path: f"boot/inside/{path.name}" for path in (paths.REPO / "lab/inside").glob("*.py")}
 DELAY_MS, RATE_MIB = 1, 16
-LEVELS = ("off", "halt", "announce", "kernel", "ceiling")
 WORKLOADS = {
     "redis-moved": "redis, one thread, 16 clients: 40,000 GETs",
     "redis-4-moved": "redis, 4 servers, 4 clients each: 40,000 GETs",
 }
-ROUNDS = 3
 RUN = """\
 say {name}
 level {level}
@@ -51,8 +49,9 @@ def boots(full, chosen):
             name = f"{workload}-{turn + 1}"
             if chosen(name):
                 yield Boot(name, scenario(turn), reader(workload), {
-                    "smp": 1, "timeout": 7200, "files": {**INSIDE, **workloads.files(workload)},
-                    "disks": {"debian": debian.ensure()}}, seconds=200)
+                    "smp": 1, "timeout": 7200,
+                    "files": {**paths.INSIDE, **workloads.files(workload)}},
+                           seconds=200, beside=machine.with_debian)
 
 
 def row(table, workload, level):

@@ -9,7 +9,7 @@ from bench import page
 from bench.cases import Boot, backings, machine
 from bench.page import Section
 from bench.rows import Sample
-from lab import debian, paths
+from lab import paths
 
 FOLDER = paths.REPO / "bench" / "workloads"
 WORKLOADS = {
@@ -63,7 +63,8 @@ LIMIT_MIB = 160
 
 
 def scenario(page_ms, turn):
-    lines = [backings.prelude(int(page_ms * 1e6), 512), backings.SWAP.format(limit=LIMIT_MIB, left=backings.LEFT_KIB), DISKS, START]
+    lines = [backings.prelude(int(page_ms * 1e6), 512),
+             backings.SWAP.format(limit=LIMIT_MIB, left=backings.LEFT_KIB), DISKS, START]
     for name in machine.rotated(turn, LEVELS):
         level = machine.LEVELS[name]
         lines.append(RUN.format(name=name, level=level.words(), append=level.append,
@@ -99,8 +100,8 @@ def boots(full, chosen):
                 name = f"debian-{workload}-{page_ms:g}ms-{turn + 1}"
                 if chosen(name):
                     yield Boot(name, scenario(page_ms, turn), reader(workload, page_ms), {
-                        **machine.host(1), "append": "null_blk.nr_devices=0", "files": files(workload),
-                        "disks": {"debian": debian.ensure()}}, seconds=120)
+                        **machine.host(1), "append": "null_blk.nr_devices=0",
+                        "files": files(workload)}, seconds=120, beside=machine.with_debian)
 
 
 def row(table, workload, level, page_ms):
@@ -119,7 +120,7 @@ def sections(table):
     if not rows:
         return []
     return [Section("Programs of Debian's, in Debian's QEMU", page.paragraph(
-        "The guest prepares its data and sleeps; the host pages all of it out (`MADV_PAGEOUT`) to a "
+        "The guest prepares its data and sleeps; the host pages all of it out (`memory.reclaim`) to a "
         "disk that answers each request after the page latency; then the guest does its "
         "work. A server that is one thread is the losing case: while it waits for a page, "
         "nobody else has work. Again: `make bench T=^debian-`.") + page.table(

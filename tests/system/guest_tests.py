@@ -4,7 +4,7 @@
 from bench import report
 from harness import test
 from lab import stock
-from module_tests import DRIVER, PAGES, SETTLE, TASKS, WORK, at_boot, expect_lives, guest, late
+from module_tests import DRIVER, PAGES, TASKS, WORK, at_boot, expect_lives, guest, late
 from qemu_tests import CPUS, TOKENS, drive
 from vm import BUSY_PC, check, expect, run
 
@@ -64,7 +64,7 @@ def module_comes_and_goes_in_real_parallel():
     """Preemptible, and on two vCPUs: tasks are preempted within the driver, and move."""
     outcome = run("module_comes_and_goes_in_real_parallel", guest(
         "rt-6.12", "late", cold=256, cpus=2, mode="mttcg", timeout=900, steps=(
-            SETTLE, f"start --tasks {TASKS} --pages 60000 --fixed-time 30000 --label load",
+            stock.SETTLE, f"start --tasks {TASKS} --pages 60000 --fixed-time 30000 --label load",
             f"reload {DRIVER} kvm_apf 50 30", "wait", f"{WORK} --skip 60000", "ps-d")))
     check(outcome, host_may_say=BUSY_PC, guest_may_say=("kvm-apf: ", *BUSY_PC))
     expect_lives(outcome, 50)

@@ -15,8 +15,6 @@ from vm import Vm, check, expect, run
 ENODEV, EEXIST = 19, 17
 TASKS, PAGES, DELAY = 8, 64, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20 --bystander"
-# A distribution's kernel is not through with itself when it starts init.
-SETTLE = "sleep 500"
 DRIVER = "/kvm_apf.ko"
 LOADED = "kvm-apf: faults announced by INTID 16, of user tasks only: this kernel has no hook"
 NOT_WANTED = "kvm-apf: not loaded: its parameter says enable=0"
@@ -62,7 +60,7 @@ def expect_halted(figures, unit=1):
 
 def at_boot(name, kernel, unit=1, more=lambda vm: vm):
     """The driver is loaded before there is anything else to do. more: what else to run."""
-    outcome = run(name, more(guest(kernel, "boot", steps=(SETTLE, WORK, "ps-d", "apf"))))
+    outcome = run(name, more(guest(kernel, "boot", steps=(stock.SETTLE, WORK, "ps-d", "apf"))))
     check(outcome)
     expect_announced(outcome.figures(), unit)
     faults = PAGES * unit
@@ -100,7 +98,7 @@ def late(name, kernel, times, unit=1, life_ms=60, **options):
     pages = 2 * PAGES + times * life_ms * TASKS // DELAY
     outcome = run(name, guest(
         kernel, "late", cold=(pages + 2 * PAGES) * unit // 256 + 1, steps=(
-            SETTLE, f"{WORK} --label before", f"insmod {DRIVER} enable=0",
+            stock.SETTLE, f"{WORK} --label before", f"insmod {DRIVER} enable=0",
             f"insmod {DRIVER}", f"insmod {DRIVER}",
             f"{WORK} --skip {PAGES} --label with", "apf", "rmmod kvm_apf", "apf",
             f"start --tasks {TASKS} --pages {pages - 2 * PAGES} --skip {2 * PAGES} "
@@ -139,7 +137,7 @@ def module_comes_and_goes_under_load():
 def module_refuses_a_host_without_the_feature():
     outcome = run("module_refuses_a_host_without_the_feature", guest(
         "cloud-6.12", "late", level="off",
-        steps=(SETTLE, f"insmod {DRIVER}", "apf", WORK, "ps-d")))
+        steps=(stock.SETTLE, f"insmod {DRIVER}", "apf", WORK, "ps-d")))
     check(outcome, guest_may_say=(NOT_OFFERED,))
     assert errors(outcome, "insmod") == [ENODEV], errors(outcome, "insmod")
     said = [line for record in outcome.find("klog") for line in record]

@@ -7,7 +7,7 @@ from vm import BUSY_PC, Vm, check, expect, fewer, run
 
 PAGE_KB = 4
 # A kernel that checks itself would do nothing but take interrupts.
-NOISE_US = 1000 if kernel.chosen() in kernel.SLOW else 100
+NOISE_US = 1000 if kernel.checks_itself() else 100
 NOISE = f"--bystander --timer-noise {NOISE_US} --ipi-noise {NOISE_US}"
 
 

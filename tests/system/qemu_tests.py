@@ -16,7 +16,6 @@ from vm import BUSY_PC, OUT, Outcome, check_silent, command_line, expect
 CPUS = 2
 TOKENS = 64
 TASKS = 8
-INSIDE = {path: f"boot/inside/{path.name}" for path in (paths.REPO / "lab/inside").glob("*.py")}
 STEPS = (f"keep --tasks {TASKS} --pages 512 --rest 2000 --half-syscall", "stats go", "until done",
          "stop", "stats end", "apf", "ps-d")
 # KVM's own hypercalls of a boot: FEATURES, and ENABLE on each CPU.
@@ -44,7 +43,7 @@ def drive(name, *actions, mode="icount", files=None, more_steps=()):
     scenario = SCENARIO.format(cpus=CPUS, append=shlex.quote(command_line(steps)),
                                actions=shlex.join(actions))
     result = boot.run(scenario, OUT / name, mode=mode, timeout=900, smp=1,
-                      files={**INSIDE, **(files or {})},
+                      files={**paths.INSIDE, **(files or {})},
                       disks={"debian": debian.ensure()})
     assert not result.lab_error, result.lab_error
     outcome = Outcome(result)

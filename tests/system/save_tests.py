@@ -14,7 +14,7 @@ TOKENS = 64
 # Less than usual, since all of it is saved.
 MEM = ("--mem", "128")
 # A kernel that checks itself gets less done in a life.
-TIMES = 5 if kernel.chosen() in kernel.SLOW else 1
+LIFE_TIMES = 5 if kernel.checks_itself() else 1
 
 # Each life but the first is a process of its own; the last one ends by itself.
 NEXT_LIVES = """
@@ -95,10 +95,10 @@ def ten_generations_of_restore():
     lives, cpus = 10, 2
     outcome, files = Lives(
         Vm(cpus=cpus, cold=48, policy=("all:delay=20",), timeout=600, args=MEM, steps=(
-            f"start --tasks 8 --pages 8192 --half-syscall --fixed-time {2500 * TIMES} --pin-each",
-            "stats go", "wait", "ps-d", "apf",
+            "start --tasks 8 --pages 8192 --half-syscall --pin-each "
+            f"--fixed-time {2500 * LIFE_TIMES}", "stats go", "wait", "ps-d", "apf",
             "run --tasks 8 --pages 512 --half-syscall --label again", "ps-d", "apf")),
-        policies=("all:delay=20",) * lives, ms=200 * TIMES).run("ten_generations_of_restore")
+        policies=("all:delay=20",) * lives, ms=200 * LIFE_TIMES).run("ten_generations_of_restore")
     check(outcome)
     for life, figures in enumerate(files):
         assert in_flight(life, figures, cpus) > 0 and figures["waiting"] > 0, (life, figures)

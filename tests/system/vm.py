@@ -161,7 +161,7 @@ def run(name, vm):
 
 
 def check_log(whose, lines, may_say):
-    if kernel.chosen() in kernel.SLOW:
+    if kernel.checks_itself():
         may_say = (*may_say, *BUSY_PC)
     said = [line for line in lines if not any(word in line for word in may_say)]
     assert not said, f"the {whose}'s kernel log: " + "\n".join(said)
@@ -188,7 +188,7 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
 
 def fewer(count):
     """Of what is only a matter of numbers, a tenth is enough where each takes five times as long."""
-    return count // 10 if kernel.chosen() in kernel.SLOW else count
+    return count // 10 if kernel.checks_itself() else count
 
 
 def expect(figures, **wanted):
@@ -196,7 +196,7 @@ def expect(figures, **wanted):
     wrong = []
     for key, value in wanted.items():
         low, high = value if isinstance(value, tuple) else (value, value)
-        if key in TIMES and kernel.chosen() in kernel.SLOW:
+        if key in TIMES and kernel.checks_itself():
             high = None
         got = figures[key]
         if (low is not None and got < low) or (high is not None and got > high):
