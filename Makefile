@@ -88,7 +88,7 @@ test-paranoid: images	## run the system tests on kernels that check themselves (
 .PHONY: test-guests
 test-guests: images debian	## run the tests with each of Debian's kernels as a guest (long)
 	@lab/deps lintian
-	@tests/tap +stock="lab/stock all" static="tests/static/run stock deb" \
+	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" static="tests/static/run stock deb" \
 		guests="tests/system/run --guests"
 
 .PHONY: soak

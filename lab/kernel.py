@@ -15,9 +15,9 @@ LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
 FLAVOURS = ("lab", "nodriver", "lab16k", "lab64k", "paranoid")
 # Those that do without what only the benchmark needs, by flavours/lean.config.
-LEAN = ("lab16k", "lab64k", "paranoid", "kcsan")
+LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep")
 # Those that check themselves: how many times as long they may take.
-SLOW = {"paranoid": 5, "kcsan": 10}
+SLOW = {"paranoid": 5, "kcsan": 4, "lockdep": 3}
 
 # Fixed, so that two builds of the same source are the same to the byte.
 IDENTITY = {
@@ -51,10 +51,16 @@ def environment():
             "CCACHE_BASEDIR": str(paths.CACHE)}
 
 
+def words_for_make(flavour):
+    """Those of the flavour's own, for make's command line."""
+    text = (graft.read(paths.FLAVOURS / f"{flavour}.make") or b"").decode()
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 def make_command(flavour, *args):
     return ["make", f"-j{os.cpu_count()}", "-C", str(paths.SOURCE), f"O={build_dir(flavour)}",
             "ARCH=arm64", f"CROSS_COMPILE={paths.CROSS_COMPILE}",
-            f"CC=ccache {paths.CROSS_COMPILE}gcc", *args]
+            f"CC=ccache {paths.CROSS_COMPILE}gcc", *words_for_make(flavour), *args]
 
 
 def make_environment():
@@ -117,7 +123,8 @@ def stamp(flavour, options):
     compiler = subprocess.run([f"{paths.CROSS_COMPILE}gcc", "--version"], check=True,
                               stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
     parts = [compiler, render(options).encode(), str(sorted(IDENTITY.items())).encode(),
-             source.ORIGIN.read_bytes(), graft.Record(paths.SOURCE).text]
+             source.ORIGIN.read_bytes(), graft.Record(paths.SOURCE).text,
+             *(word.encode() for word in words_for_make(flavour))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -133,22 +140,26 @@ def start_from_base(flavour):
     partial.rename(folder)
 
 
+def stamp_file(flavour):
+    return build_dir(flavour) / ".apf-stamp"
+
+
 def build(flavour):
     """Returns True if there was anything to do."""
     options = fragment(flavour)
-    stamp_file = build_dir(flavour) / ".apf-stamp"
     now = stamp(flavour, options)
-    if image(flavour).exists() and graft.read(stamp_file) == now.encode():
+    if image(flavour).exists() and graft.read(stamp_file(flavour)) == now.encode():
         return False
     start_from_base(flavour)
     title = f"kernel {flavour}"
     total = None if (build_dir(flavour) / "vmlinux").exists() else LINES_OF_A_FRESH_BUILD
     with step(title):
-        stamp_file.unlink(missing_ok=True)
+        stamp_file(flavour).unlink(missing_ok=True)
         configure(flavour, options)
-        run_logged(make_command(flavour, "Image"), paths.LOG / f"kernel-{flavour}.log",
+        targets = ["Image", *(["modules"] if options.get("CONFIG_MODULES") else [])]
+        run_logged(make_command(flavour, *targets), paths.LOG / f"kernel-{flavour}.log",
                    Meter(title, total), env=make_environment())
-    stamp_file.write_text(now)
+    stamp_file(flavour).write_text(now)
     return True
 
 

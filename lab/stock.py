@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import apt, graft, images, paths
+from lab import apt, graft, images, kernel, paths
 from lab.cpio import Archive
 from lab.term import LabError, run_logged, step
 
@@ -33,6 +33,8 @@ KERNELS = {
     "arm64-6.1": "linux-image-arm64",
     "rt-6.1": "linux-image-rt-arm64",
 }
+# A kernel of the lab's own, built by lab/kernel, which loads the driver like one of theirs.
+LOCKDEP = "lockdep"
 # Those of `make test`.
 FEW = ("cloud-6.12", "cloud-6.1")
 # A guest's first step: a distribution's kernel is not through with itself when it starts init.
@@ -60,12 +62,16 @@ def stamp(name):
 
 
 def release(name):
-    """Such as 6.12.117+deb12-cloud-arm64; "" if it has not been fetched."""
+    """Such as 6.12.117+deb12-cloud-arm64; "" if it has not been fetched, or built."""
+    if name == LOCKDEP:
+        return f"the lab's {name} kernel" if image(name).exists() else ""
     text = graft.read(stamp(name))
     return json.loads(text)["release"] if text else ""
 
 
 def headers(name):
+    if name == LOCKDEP:
+        return kernel.build_dir(name)
     return ROOT / "usr/src" / f"linux-headers-{release(name)}"
 
 
@@ -132,13 +138,15 @@ def fetch(names):
 
 
 def image(name):
+    if name == LOCKDEP:
+        return kernel.image(name)
     return ROOT / "boot" / f"vmlinuz-{release(name)}"
 
 
 def make_command(name, folder, *args):
-    """ARCH is in the headers; their CC is a gcc of the kernel's own age."""
+    """Without CC it would be a gcc of the kernel's own age."""
     return ["make", "-s", "--no-print-directory", "-C", str(headers(name)), f"M={folder}",
-            f"CROSS_COMPILE={paths.CROSS_COMPILE}", f"CC={paths.CROSS_COMPILE}gcc", *args]
+            "ARCH=arm64", f"CROSS_COMPILE={paths.CROSS_COMPILE}", f"CC={paths.CROSS_COMPILE}gcc", *args]
 
 
 def environment():
@@ -226,6 +234,8 @@ def write_archives(name):
 
 def digest(name):
     total = hashlib.sha256(f"{release(name)} {ROOT}".encode() + Path(__file__).read_bytes())
+    if name == LOCKDEP:
+        total.update(kernel.stamp_file(name).read_bytes())
     for files in OURS.values():
         for source in files:
             total.update((paths.REPO / source).read_bytes())
@@ -246,10 +256,14 @@ def build(name):
 
 def ensure(names):
     """Fetches what is missing and builds what has changed."""
-    unknown = [name for name in names if name not in KERNELS]
+    known = (*KERNELS, LOCKDEP)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise LabError(f"no such kernel: {', '.join(unknown)}; there is {', '.join(KERNELS)}")
-    missing = [name for name in names if not release(name) or not image(name).exists()]
+        raise LabError(f"no such kernel: {', '.join(unknown)}; there is {', '.join(known)}")
+    if LOCKDEP in names and not release(LOCKDEP):
+        raise LabError(f"the kernel {LOCKDEP} is not built: run `lab/kernel {LOCKDEP}`")
+    missing = [name for name in names
+               if name in KERNELS and not (release(name) and image(name).exists())]
     if missing:
         try:
             with step(f"fetching Debian's kernels: {', '.join(missing)}"):

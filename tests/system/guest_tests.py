@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each of Debian's kernels, as it is, with the driver as a module: `make test-guests`."""
+"""Each of Debian's kernels, as it is, with the driver as a module, and one that checks its
+locks as the driver comes and goes: `make test-guests`.
+"""
 
 from bench import report
 from harness import test
@@ -13,7 +15,7 @@ UNIT = {"16k-6.12": 4}
 LIVES = 20
 MADT = "/sys/firmware/acpi/tables/APIC"
 # A preemptible kernel knows only after some 200 ms that no task is in the driver.
-LIFE_MS = {"rt-6.12": 500, "rt-6.1": 500}
+LIFE_MS = {"rt-6.12": 500, "rt-6.1": 500, stock.LOCKDEP: 500}
 
 
 def boot(kernel):
@@ -48,7 +50,7 @@ test("debian_in_qemu_by_device_tree", "cloud-6.12", False, seconds=200)(
 test("debian_in_qemu_by_acpi", "cloud-6.12", True, seconds=200)(
     lambda kernel, acpi: in_qemu("debian_in_qemu_by_acpi", kernel, acpi))
 
-for name in stock.KERNELS:
+for name in (*stock.KERNELS, stock.LOCKDEP):
     test(f"module_at_boot_{name}", name)(boot)
     test(f"module_late_{name}", name, seconds=60)(come_and_go)
 

@@ -2,6 +2,7 @@
 """Faults of the guest's kernel: read(2) and write(2) on cold memory."""
 
 from harness import test
+from lab.kernel import checks_itself
 from vm import BUSY_PC, Vm, check, expect, run
 
 TASKS = 8
@@ -17,7 +18,9 @@ def sleeps(name, delay, pages, at_least, options=""):
     expect(figures, announced=pages, repeated=0, ready=pages, declined=0, halted=0, sync=0, spurious=0,
            stage2_aborts=(pages, 1.1 * pages), wall_ms=(pages * delay / TASKS, pages * delay / at_least))
     expect(figures["bystander"], worst_gap_ms=(1, 1.5))
-    expect(outcome.find("guest_apf")[-1], kernel=pages, slept=pages, woken=pages, killed=0)
+    # A quick page may be there before its task is asleep, if the kernel takes its time.
+    slept = (1, pages) if checks_itself() else pages
+    expect(outcome.find("guest_apf")[-1], kernel=pages, slept=slept, woken=pages, killed=0)
 
 
 @test("write2_from_cold_memory_sleeps")

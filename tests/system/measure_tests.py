@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A small benchmark: what `make bench` says of 8 tasks and pages of 10 ms."""
 
-from harness import Skip, comment, test
+from harness import comment, test
 from vm import OUT
 
 from bench import pool, rows
 from bench.cases import levels, machine
-from lab import boot, kernel
+from lab import boot
 
 RUNS = (levels.Run(1, 8, 10), levels.Run(1, 8, 10, kernel=True, bystander=True), levels.Run(1, 1, 10))
 # Metric at our level -> lowest, highest. The gap is that of one run: one that falls together with
@@ -27,8 +27,6 @@ def check(table, run, level, metric, low, high):
 
 @test("bench_rows_are_complete", seconds=60)
 def bench_rows_are_complete():
-    if kernel.chosen() != kernel.BASE_FLAVOUR:
-        raise Skip("figures are those of a kernel that does not check itself")
     job = levels.Job(RUNS)
     result = boot.run(levels.scenario(job, 1, 0), OUT / "bench_rows_are_complete",
                       **machine.host(1))

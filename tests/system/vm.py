@@ -39,6 +39,7 @@ vmm() {{
 }}
 {script}
 head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
+[ ! -e /sys/kernel/debug/kcsan ] || cp /sys/kernel/debug/kcsan /out/kcsan
 true
 """
 
@@ -172,11 +173,19 @@ def check_silent(outcome, host_may_say=(), guest_may_say=()):
     check_log("guest", [line for record in outcome.find("klog") for line in record], guest_may_say)
 
 
+def check_watched(outcome):
+    """Whether KCSAN, where there is one, has looked."""
+    if kernel.chosen() == "kcsan":
+        found = re.search(r"^setup_watchpoints: (\d+)$", outcome.read("kcsan"), re.M)
+        assert found and int(found[1]), "the host's KCSAN has watched nothing"
+
+
 def check(outcome, status=0, host_may_say=(), guest_may_say=()):
     """What holds for every VM that comes to its end."""
     assert outcome.status == status, \
         f"apfvm: status {outcome.status}, not {status}\n{outcome.read('vmm.err')}"
     check_silent(outcome, host_may_say, guest_may_say)
+    check_watched(outcome)
     if status == 0:
         report.check_end(outcome.records, "guest")
     for run_record in outcome.find("run"):
