@@ -82,7 +82,7 @@ static int apf_set_enable(struct kvm_vcpu *vcpu, u64 word)
 		return -EINVAL;
 
 	vcpu->arch.apf_reg.word = word;
-	vcpu->arch.apf_reg.due = true;
+	WRITE_ONCE(vcpu->arch.apf_reg.due, true);
 
 	return 0;
 }
@@ -144,7 +144,7 @@ void apf_take_register(struct kvm_vcpu *vcpu)
 	if (likely(!reg->due) || !apf->announces)
 		return;
 
-	reg->due = false;
+	WRITE_ONCE(reg->due, false);
 	apf_disable(apf);
 	apf->halt_token = APF_NO_TOKEN;
 	apf->restored = true;

@@ -175,9 +175,11 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
  */
 void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	/* The thread may have been preempted while it wrote any of this. */
+	struct kvm_vcpu_apf *apf = READ_ONCE(vcpu->arch.apf);
 
-	if (apf && (apf->retry || (apf->announces && vcpu->arch.apf_reg.due)))
+	if (apf && (READ_ONCE(apf->retry) ||
+		    (apf->announces && READ_ONCE(vcpu->arch.apf_reg.due))))
 		kvm_make_request(KVM_REQ_APF, vcpu);
 }
 

@@ -40,7 +40,8 @@ struct apf_work;
  * @restored:	the vGIC's state may be the VMM's, and @lr_priority is not known
  * @knobs:	for tests, see apf-knobs.h
  *
- * All but @done belongs to the thread that holds vcpu->mutex. It is allocated
+ * All but @done belongs to the thread that holds vcpu->mutex. @retry is looked at by
+ * any thread, and by this one when it is scheduled in again. It is allocated
  * before the vCPU first runs and freed with the vCPU; the workers, which may
  * outlive it, let go of it in apf_work_orphan().
  */
