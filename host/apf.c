@@ -359,7 +359,6 @@ static void apf_post_ready(struct kvm_vcpu *vcpu)
 
 	if (apf->retry)
 		apf_path(APF_PATH_RETRIED);
-	/* Pairs with the READ_ONCE() of those that only ask. */
 	WRITE_ONCE(apf->retry, owed && apf_block_ready(vcpu, owed));
 	if (!owed || apf->retry)
 		return;

@@ -49,7 +49,8 @@ def host_archive():
         if name != "busybox":
             archive.link(f"bin/{name}", "busybox")
     archive.file("init", (SOURCES / "host-init").read_bytes(), 0o755)
-    archive.file("bin/debian", (SOURCES / "debian").read_bytes(), 0o755)
+    for name in ("debian", "disk"):
+        archive.file(f"bin/{name}", (SOURCES / name).read_bytes(), 0o755)
     for path in programs():
         if path.name not in GUEST_PROGRAMS:
             archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)

@@ -27,9 +27,7 @@ PACKAGES = ("busybox", "dkms", "kmod", "linux-headers-cloud-arm64", "linux-image
 # Nobody who could answer a question is there, and no server is to start.
 SECOND_STAGE = """\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
-disk=$(grep -lx {serial} /sys/block/vd*/serial)
-disk=${{disk%/serial}}
-mkdir /disk && mount -t ext4 "/dev/${{disk##*/}}" /disk || exit 90
+mkdir /disk && mount -t ext4 "$(disk {serial})" /disk || exit 90
 for folder in dev proc sys; do
 	mount -o rbind /$folder /disk/$folder
 done

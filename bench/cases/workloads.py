@@ -28,9 +28,7 @@ ROUNDS = 3
 DISKS = """\
 debian sh -c 'cat /usr/bin/qemu-system-aarch64 /usr/bin/python3.11 /lib/aarch64-linux-gnu/*.so* \\
 	>/dev/null'
-for disk in /sys/block/vd*; do
-	[ "$(cat $disk/serial)" != debian ] || root=/dev/${disk##*/}
-done
+root=$(disk debian)
 (tar cf - -C /boot/job .; dd if=/dev/zero bs=10k count=1 2>/dev/null) >/tmp/job.tar
 disks="-drive if=none,id=job,file=/tmp/job.tar,format=raw,readonly=on \\
 	-device virtio-blk-device,drive=job,serial=job \\

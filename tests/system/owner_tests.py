@@ -21,15 +21,10 @@ MAY_SAY = ("kvm-apf: ", "kvm_apf: loading out-of-tree module", "kvm_apf: module 
            *BUSY_PC)
 SCENARIO = """
 echo on >/sys/module/kvm-arm/parameters/apf
-for disk in /sys/block/vd*; do
-	case "$(cat $disk/serial)" in
-	{serial}) root=/dev/${{disk##*/}} ;;
-	job) job=/dev/${{disk##*/}} ;;
-	esac
-done
 options=
-for word in -drive if=none,id=root,file=$root,format=raw,file.locking=off \\
-		-device virtio-blk-device,drive=root -drive if=none,id=job,file=$job,format=raw,readonly=on \\
+for word in -drive if=none,id=root,file=$(disk {serial}),format=raw,file.locking=off \\
+		-device virtio-blk-device,drive=root \\
+		-drive if=none,id=job,file=$(disk job),format=raw,readonly=on \\
 		-device virtio-blk-device,drive=job,serial=job; do
 	options="$options --option=$word"
 done
