@@ -3,7 +3,7 @@
 
 from harness import test
 from life import check_in_flight, live
-from vm import expect
+from vm import expect, slower
 
 CPU_NOISE = ("killed (polled", "I-cache on CPU", ": found redistributor", ": Booted",
              "no longer affine")
@@ -15,12 +15,13 @@ SUSPEND_NOISE = ("PM: suspend", "Filesystems sync", "Freezing", "OOM killer", "R
 @test("cpus_offline_and_online_in_a_loop")
 def cpus_offline_and_online_in_a_loop():
     # Slower pages than the scheduler takes to empty a CPU, see cpu_offline_with_waiters.
+    pause = f"sleep {slower(20)}"
     rounds = [step for n in range(6) for step in (
-        "sleep 20", f"online {n % 3 + 1} 0", "sleep 20", f"online {(n + 2) % 3 + 1} 1")]
+        pause, f"online {n % 3 + 1} 0", pause, f"online {(n + 2) % 3 + 1} 1")]
     outcome = live(
         "cpus_offline_and_online_in_a_loop",
         ("online 3 0", "start --tasks 32 --pages 256 --pin-each", *rounds, "stats turned", "wait"),
-        cpus=4, policy=("all:delay=400",), timeout=300, guest_may_say=CPU_NOISE)
+        cpus=4, policy=(f"all:delay={slower(400)}",), timeout=300, guest_may_say=CPU_NOISE)
     guest = outcome.find("guest_apf")[-1]
     expect(guest, woken=guest["announced"], killed=0)
     # Woken as its CPU goes, a task faults on its page again.

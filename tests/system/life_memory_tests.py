@@ -3,7 +3,7 @@
 
 from harness import test
 from life import check_in_flight, live
-from vm import expect
+from vm import expect, slower
 
 PAGES, TASKS, DELAY = 512, 16, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"
@@ -91,7 +91,7 @@ def guest_merged_by_ksm():
     """What was merged is written to again: copy on write, under the guest's feet."""
     outcome = live(
         "guest_merged_by_ksm",
-        (WORK + " --write", "watch 100",
+        (WORK + " --write", f"watch {slower(100)}",
          WORK + f" --skip {PAGES} --label again --write"),
         policy=(f"all:delay={DELAY}",), cpus=2, timeout=300, args=("--mergeable",), before="""
 echo 500 >/sys/kernel/mm/ksm/pages_to_scan

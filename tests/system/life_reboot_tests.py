@@ -8,16 +8,17 @@ all pages of the one before have come.
 
 from bare_tests import NONE, bare
 from harness import test
+from lab.kernel import checks_itself
 from life import IDLE, check_in_flight, live
-from vm import command_line, expect
+from vm import command_line, expect, slower
 
 WAITING = 8
 # A kernel that tells the host of blocks of its own would end the old ones by that.
 NO_DRIVER = "no-kvmapf"
 # Pages of the first kernel come late, those of the next one do not.
-POLICY = ("all:delay=1500", "64-2048:delay=20")
+POLICY = (f"all:delay={slower(1500)}", "64-2048:delay=20")
 FAULTING = (f"start --tasks {WAITING} --pages 64", "sleep 300", "stats waiting")
-WATCHING = ("watch 2500", "stats watched")
+WATCHING = (f"watch {slower(2500)}", "stats watched")
 WORKING = ("run --tasks 8 --pages 64 --skip 64 --bystander",)
 # Enough for a second kernel of the same size.
 KEXEC = """
@@ -86,10 +87,10 @@ kill -HUP $(pidof apfvm)
 """))
 
 
-def kexec(name, append_next, *steps, load="kexec load", go="kexec now", **options):
+def kexec(name, append_next, *steps, load="kexec load", go="kexec now", args=(), **options):
     before = KEXEC.format(append=command_line((*steps, *IDLE), append_next))
-    return live(name, (load, *FAULTING, go), before=before, args=("--initrd", "/tmp/initrd"),
-                policy=POLICY, **options)
+    return live(name, (load, *FAULTING, go), before=before,
+                args=("--initrd", "/tmp/initrd", *args), policy=POLICY, **options)
 
 
 @test("kexec_into_a_kernel_without_a_driver")
@@ -105,7 +106,8 @@ def kexec_into_a_kernel_with_a_driver():
 @test("crash_kernel_with_faults_in_flight")
 def crash_kernel_with_faults_in_flight():
     """It leaves the memory of the old one alone, so that the host may write there."""
+    mib = 256 if checks_itself() else 128
     outcome = kexec("crash_kernel_with_faults_in_flight", "", *WATCHING, *WORKING, load="kexec crash",
-                    go="sysrq c", append="crashkernel=128M", cpus=2)
+                    go="sysrq c", args=("--mem", str(2 * mib)), append=f"crashkernel={mib}M", cpus=2)
     check_in_flight(outcome, WAITING)
     check_works(outcome)

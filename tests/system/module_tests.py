@@ -71,6 +71,7 @@ def at_boot(name, kernel, unit=1, more=lambda vm: vm):
 def built_in_too(vm):
     """The same job for the kernel that has the driver built in, in the same host."""
     built_in = Vm(policy=vm.policy, steps=vm.steps, args=("--result", "/out/built-in"))
+    vm.files = {**vm.files, **built_in.all_files()}
     vm.script += f"\napfvm {built_in.command()} || exit 97"
     return vm
 

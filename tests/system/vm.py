@@ -200,6 +200,11 @@ def fewer(count):
     return count // 10 if kernel.checks_itself() else count
 
 
+def slower(ms):
+    """A time that is long for a kernel: one that checks itself needs more of it for the same."""
+    return ms * kernel.SLOW.get(kernel.chosen(), 1)
+
+
 def expect(figures, **wanted):
     """Each figure is a number, or a range (low, high); None: no bound."""
     wrong = []
