@@ -117,10 +117,13 @@ class Vm:
 
 
 class Outcome:
-    """What came of it. status: the VMM's; records: the lines of the result channel."""
+    """What came of it. status: the VMM's; records: the lines of the result channel.
 
-    def __init__(self, result):
-        self.result = result
+    host: the flavour of its kernel.
+    """
+
+    def __init__(self, result, host=""):
+        self.result, self.host = result, host
         self.status = int(self.read("status") or -1)
         self.records = report.parse(self.read("result"), "guest")
 
@@ -158,7 +161,7 @@ def run(name, vm):
     assert not result.lab_error, result.lab_error
     log = result.out / "scenario.log"
     assert result.status == 0, f"scenario: status {result.status}\n{log.read_text()}"
-    return Outcome(result)
+    return Outcome(result, vm.host or kernel.chosen())
 
 
 def check_log(whose, lines, may_say):
@@ -175,7 +178,7 @@ def check_silent(outcome, host_may_say=(), guest_may_say=()):
 
 def check_watched(outcome):
     """Whether KCSAN, where there is one, has looked."""
-    if kernel.chosen() == "kcsan":
+    if outcome.host == "kcsan":
         found = re.search(r"^setup_watchpoints: (\d+)$", outcome.read("kcsan"), re.M)
         assert found and int(found[1]), "the host's KCSAN has watched nothing"
 
