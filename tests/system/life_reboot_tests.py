@@ -10,15 +10,17 @@ from bare_tests import NONE, bare
 from harness import test
 from lab.kernel import checks_itself
 from life import IDLE, check_in_flight, live
-from vm import command_line, expect, slower
+from vm import command_line, expect
 
 WAITING = 8
 # A kernel that tells the host of blocks of its own would end the old ones by that.
 NO_DRIVER = "no-kvmapf"
-# Pages of the first kernel come late, those of the next one do not.
-POLICY = (f"all:delay={slower(1500)}", "64-2048:delay=20")
+# Pages of the first kernel come late, those of the next one do not. A kernel that checks
+# itself goes late, too: it looks for leaks first.
+LATE_MS = 30000 if checks_itself() else 1500
+POLICY = (f"all:delay={LATE_MS}", "64-2048:delay=20")
 FAULTING = (f"start --tasks {WAITING} --pages 64", "sleep 300", "stats waiting")
-WATCHING = (f"watch {slower(2500)}", "stats watched")
+WATCHING = (f"watch {LATE_MS + 1000}", "stats watched")
 WORKING = ("run --tasks 8 --pages 64 --skip 64 --bystander",)
 # Enough for a second kernel of the same size.
 KEXEC = """
