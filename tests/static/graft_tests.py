@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from harness import test
-from lab import graft, paths
+from lab import graft, kernel, paths
 from lab.term import LabError
 
 MAKEFILE = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n"
@@ -217,3 +217,14 @@ def real():
         assert graft.apply(tree, manifest) == []
         graft.remove(tree)
         assert contents(tree) == before
+
+
+@test("graft: KCSAN looks at each of our files")
+def kcsan_looks_at_each():
+    words = kernel.words_for_make("kcsan")
+    folders = {"arch/arm64/kvm": "", "arch/arm64/kvm/vgic": "vgic/", "drivers/virt/kvm_apf": ""}
+    ours = [Path(name) for name in graft.Manifest().copies
+            if name.endswith(".c") and not name.startswith("tools/")]
+    missing = [path for path in ours
+               if f"KCSAN_SANITIZE_{folders[str(path.parent)]}{path.stem}.o=y" not in words]
+    assert ours and not missing, f"not in lab/flavours/kcsan.make: {missing}"
