@@ -24,8 +24,9 @@ def cpus_offline_and_online_in_a_loop():
         cpus=4, policy=(f"all:delay={slower(400)}",), timeout=300, guest_may_say=CPU_NOISE)
     guest = outcome.find("guest_apf")[-1]
     expect(guest, woken=guest["announced"], killed=0)
-    # Woken as its CPU goes, a task faults on its page again.
-    expect(outcome.stats("idle"), apf_announced=(256 + 12, None), apf_sync=0)
+    # Woken as its CPU goes, a task faults on its page again: mostly 21 do. Fewer, if many of them
+    # have just got their pages then.
+    expect(outcome.stats("idle"), apf_announced=(256 + 6, None), apf_sync=0)
 
 
 @test("suspended_with_tasks_that_wait")
