@@ -17,7 +17,7 @@ FLAVOURS = ("lab", "nodriver", "lab16k", "lab64k", "paranoid")
 # Those that do without what only the benchmark needs, by flavours/lean.config.
 LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep")
 # Those that check themselves: how many times as long they may take.
-SLOW = {"paranoid": 5, "kcsan": 4, "lockdep": 3}
+SLOW = {"paranoid": 5, "kcsan": 4}
 
 # Fixed, so that two builds of the same source are the same to the byte.
 IDENTITY = {

@@ -18,9 +18,9 @@ WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20 --bystander"
 DRIVER = "/kvm_apf.ko"
 LOADED = "kvm-apf: faults announced by INTID 16, of user tasks only: this kernel has no hook"
 NOT_WANTED = "kvm-apf: not loaded: its parameter says enable=0"
+NOT_OFFERED = "kvm-apf: not loaded: the host offers no asynchronous page faults"
 # Of a kernel's own, some time after its boot: RCU has checked itself.
 MAY_SAY = {stock.LOCKDEP: ("Callback from call_rcu_tasks() invoked.",)}
-NOT_OFFERED = "kvm-apf: not loaded: the host offers no asynchronous page faults"
 # All pages one after the other, and all tasks' pages at the same time.
 ONE_BY_ONE_MS, OVERLAPPED_MS = PAGES * DELAY, PAGES * DELAY / TASKS
 NEVER_ANNOUNCED = {"announced": 0, "repeated": 0, "declined": 0, "ready": 0, "spurious": 0}

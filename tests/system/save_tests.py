@@ -54,7 +54,7 @@ class Lives:
     policies: tuple             # of each life but the first
     ms: int                     # how long those live
     ram_delay: float = 0.1
-    more: tuple = ()            # policies of them all, as the first life has them
+    more: tuple = ()            # policies of all lives, also of the first
     parameters: str = "on off halt"
     first: str = WHEN_IT_SAYS
 
@@ -65,7 +65,8 @@ class Lives:
             parameters=self.parameters, ms=self.ms, last=last,
             ram_delay=self.ram_delay)
         args = ("--save", "/tmp/vm.0", *self.vm.args)
-        outcome = run(name, dataclasses.replace(self.vm, script=script, args=args))
+        outcome = run(name, dataclasses.replace(
+            self.vm, script=script, args=args, policy=(*self.vm.policy, *self.more)))
         statuses = outcome.read("statuses").split()
         assert statuses == ["6"] * last + ["0"], f"{statuses}\n{outcome.read('vmm.err')}"
         return outcome, [saved(outcome, life) for life in range(last)]
@@ -97,13 +98,13 @@ def ten_generations_of_restore():
     lives, cpus = 10, 2
     # Four tasks go in step, and so do the other four, with slower pages: there is no moment at
     # which all pages have come and the next ones were not asked for yet.
-    slower = ("4096-8192:delay=27",)
+    late_half = ("4096-8192:delay=27",)
     outcome, files = Lives(
-        Vm(cpus=cpus, cold=48, policy=("all:delay=20", *slower), timeout=600, args=MEM, steps=(
+        Vm(cpus=cpus, cold=48, policy=("all:delay=20",), timeout=600, args=MEM, steps=(
             "start --tasks 8 --pages 8192 --layout blocked --half-syscall --pin-each "
             f"--fixed-time {2500 * LIFE_TIMES}", "stats go", "wait", "ps-d", "apf",
             "run --tasks 8 --pages 512 --half-syscall --label again", "ps-d", "apf")),
-        policies=("all:delay=20",) * lives, more=slower, ms=200 * LIFE_TIMES).run("ten_generations_of_restore")
+        policies=("all:delay=20",) * lives, more=late_half, ms=200 * LIFE_TIMES).run("ten_generations_of_restore")
     check(outcome)
     for life, figures in enumerate(files):
         assert in_flight(life, figures, cpus) > 0 and figures["waiting"] > 0, (life, figures)
