@@ -130,22 +130,6 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 	return 0;
 }
 
-/* Returns the time after the last answer, or 0 if the server cannot go on. */
-static uint64_t answer_due(struct uffd *u, uint64_t now)
-{
-	struct release *release = &u->release;
-	uint32_t i;
-
-	while (pending_take(&u->pending, now, release)) {
-		for (i = 0; i < release->count; i++) {
-			if (answer_page(u, release->page[i], release->answer))
-				return 0;
-		}
-		now = clock_ns();
-	}
-	return now;
-}
-
 static void take_request(struct uffd *u, const struct uffd_msg *msg, uint64_t now)
 {
 	uint32_t page = page_at(u, msg->arg.pagefault.address);
@@ -172,6 +156,28 @@ static int take_requests(struct uffd *u, uint64_t now)
 	for (i = 0; n > 0 && i < n / sizeof(msg[0]); i++)
 		take_request(u, &msg[i], now);
 	return 0;
+}
+
+/*
+ * Returns the time after the last answer, or 0 if the server cannot go on. What
+ * is asked for between two answers is taken then and there: a page's delay
+ * begins when it is asked for, not when all others have been answered.
+ */
+static uint64_t answer_due(struct uffd *u, uint64_t now)
+{
+	struct release *release = &u->release;
+	uint32_t i;
+
+	while (pending_take(&u->pending, now, release)) {
+		for (i = 0; i < release->count; i++) {
+			if (answer_page(u, release->page[i], release->answer))
+				return 0;
+			now = clock_ns();
+			if (take_requests(u, now))
+				return 0;
+		}
+	}
+	return now;
 }
 
 /*
