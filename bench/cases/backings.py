@@ -143,7 +143,7 @@ def stats_of(found):
 
 def kept_read(backing):
     def read(out):
-        found = {name: machine.records(out, name) for name in machine.LEVELS}
+        found = {name: machine.records(out, name, machine.TIMER_WAITS) for name in machine.LEVELS}
         times = {name: kept(found[name], name) for name in machine.LEVELS}
         last = times["ceiling"][len(times["ceiling"]) // 2:]
         full = (last[-1] - last[0]) / (len(last) - 1)
@@ -248,7 +248,7 @@ def socket_scenario(backing, turn):
 def socket_read(backing):
     def read(out):
         for name in machine.LEVELS:
-            found = machine.records(out, name)
+            found = machine.records(out, name, machine.TIMER_WAITS)
             yield from samples(backing, name, found, {
                 "work": machine.figures(found, "run", name)["wall_ms"]})
     return read

@@ -42,7 +42,7 @@ def read(out):
     walls = {}
     for name, level in rounds():
         # On a busy PC its timers are late, and the guest's kernel says so once.
-        found = machine.records(out, name, may_say=("hrtimer: interrupt took",))
+        found = machine.records(out, name, machine.TIMER_WAITS)
         for run, label in job().labels():
             wall = machine.figures(found, label, name)["wall_ms"]
             walls.setdefault((run, level), []).append(wall)

@@ -38,7 +38,7 @@ def scenario(turn):
 def reader(workload):
     def read(out):
         for level in LEVELS:
-            found = machine.records(out, level, may_say=("hrtimer: interrupt took",))
+            found = machine.records(out, level, machine.TIMER_WAITS)
             yield from workloads.figures(workload, level, 2 * DELAY_MS, found)
     return read
 

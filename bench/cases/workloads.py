@@ -82,7 +82,8 @@ def figures(case, level, page_ms, found):
 def reader(workload, page_ms):
     def read(out):
         for level in LEVELS:
-            yield from figures(f"debian-{workload}", level, page_ms, machine.records(out, level))
+            found = machine.records(out, level, machine.TIMER_WAITS)
+            yield from figures(f"debian-{workload}", level, page_ms, found)
     return read
 
 
