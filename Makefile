@@ -87,9 +87,9 @@ test-paranoid: images	## run the system tests on kernels that check themselves (
 
 .PHONY: test-guests
 test-guests: images debian	## run the tests with each of Debian's kernels as a guest (long)
-	@lab/deps lintian
-	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" static="tests/static/run stock deb" \
-		guests="tests/system/run --guests"
+	@lab/deps lintian debootstrap
+	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" +installed="lab/installed" \
+		static="tests/static/run stock deb" guests="tests/system/run --guests"
 
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30

@@ -21,7 +21,7 @@ import os
 import sys
 import threading
 
-from qemu import Failed, Qemu, text, wait_for
+from qemu import PATIENCE, Failed, Qemu, text, wait_for
 from relay import Relay
 
 TRACING = "/sys/kernel/tracing"
@@ -175,14 +175,15 @@ class Drive:
         put(PARAMETER, value)
 
     def wait_named(self, name):
-        wait_for(f"@stats {name}", lambda: name in self.named or self.now.child.poll() is not None)
+        wait_for(f"@stats {name}", lambda: name in self.named or self.now.child.poll() is not None,
+                 self.args.patience)
         if name not in self.named:
             raise Failed(f"the guest ended before @stats {name}")
         self.named.discard(name)
 
     def end(self):
         """KVM's last statistics are gone with the process: the guest asks for them before."""
-        status = self.now.end()
+        status = self.now.end(self.args.patience)
         self.now.follower.join()
         if status:
             raise Failed(f"{self.now.name}: status {status}")
@@ -205,6 +206,8 @@ def arguments():
                         help="of the network that it is migrated over, one way")
     parser.add_argument("--rate", type=int, default=8, metavar="MIB",
                         help="per second, of post-copy's pages that nobody asks for")
+    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="S",
+                        help="for each action, of the host's time")
     parser.add_argument("--faults", type=int, default=16, metavar="N",
                         help="announcements before reset-in-postcopy resets")
     parser.add_argument("--option", action="append", default=[], metavar="WORD",

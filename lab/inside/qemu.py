@@ -23,12 +23,12 @@ class Failed(Exception):
     """The message says what did not happen."""
 
 
-def wait_for(what, condition):
+def wait_for(what, condition, patience=PATIENCE):
     """What the condition returns, once it is true."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not (value := condition()):
         if time.monotonic() > end:
-            raise Failed(f"not within {PATIENCE} s: {what}")
+            raise Failed(f"not within {patience} s: {what}")
         time.sleep(POLL)
     return value
 
@@ -112,10 +112,10 @@ class Qemu:
         folder = glob.glob(f"/sys/kernel/debug/kvm/{self.child.pid}-*")[0]
         return {name: int(text(f"{folder}/{name}")) for name in STATS}
 
-    def end(self):
+    def end(self, patience=PATIENCE):
         """Its own end, or that which we put to it. Returns the status."""
         try:
-            return self.child.wait(PATIENCE)
+            return self.child.wait(patience)
         except subprocess.TimeoutExpired:
             self.child.kill()
             raise Failed(f"{self.name} does not end") from None
