@@ -11,6 +11,7 @@ import tarfile
 from bench import report
 from harness import test
 from lab import boot, deb, debian, installed, paths
+from module_tests import NOT_OFFERED
 from vm import BUSY_PC, OUT, Outcome, check_log, check_silent, expect
 
 JOB = paths.REPO / "tests" / "guests" / "owner" / "run"
@@ -78,7 +79,7 @@ def check_installed(found):
     assert found["install"] == 0, found["install.said"]
     said(found, "dkms_status", "installed")
     said(found, "module", "/updates/dkms/kvm_apf.ko")
-    said(found, "klog", "kvm-apf: not loaded: the host offers no asynchronous page faults")
+    said(found, "klog", NOT_OFFERED)
     assert found["loaded"] == []
     assert found["other"] != 0, "built for a kernel that it does not know"
     said(found, "other.said", "BUILD_EXCLUSIVE")
