@@ -38,8 +38,7 @@ def check(result):
     if result.status:
         log = result.out / "scenario.log"
         raise ReportError(f"the scenario failed with status {result.status}:\n{term.tail(log)}")
-    # A busy PC makes the timers late in real parallel, and a kernel says so once.
-    said = [line for line in result.klog.splitlines() if "hrtimer: interrupt took" not in line]
+    said = [line for line in result.klog.splitlines() if lab_boot.TIMER_LATE not in line]
     if said:
         raise ReportError("the host's kernel complains:\n" + "\n".join(said))
 

@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 
 from bench import report
+from lab import boot as lab_boot
 from lab import debian
 
 PAGES_PER_MIB = 256
@@ -127,7 +128,7 @@ def with_debian(_folder):
 
 
 # Where all memory may be missing, what the timer's handler needs is, too: 52 pages after a restore.
-TIMER_WAITS = ("hrtimer: interrupt took",)
+TIMER_WAITS = (lab_boot.TIMER_LATE,)
 
 
 def records(out, name, may_say=()):

@@ -17,8 +17,7 @@ from lab import boot, kernel, paths
 
 OUT = paths.OUT / "test"
 
-# A busy PC makes the emulator's timers late in mttcg mode, and a kernel says so once.
-BUSY_PC = ("hrtimer: interrupt took",)
+BUSY_PC = (boot.TIMER_LATE,)
 
 # Level -> host's parameter, guest's kernel, the VMM's word.
 LEVELS = {
