@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A connection between two Unix sockets that takes its time, both ways: a network."""
+"""Connections between two Unix sockets that take their time, both ways: a network."""
 
+import math
 import queue
 import socket
 import threading
@@ -8,14 +9,19 @@ import time
 
 from qemu import listener
 
-CHUNK = 1 << 16
-# On the way at a time; who sends more has to wait.
-CHUNKS = 16
+CHUNK = 1 << 14
+# On the way at a time; who sends more has to wait. Few: what is on the way cannot be asked for.
+CHUNKS = 4
+# Of sockets made from now on, for the same reason: what the sender's holds.
+WMEM = "/proc/sys/net/core/wmem_default"
 
 
-def receive(source, way, delay):
+def receive(source, way, delay, rate):
+    """rate: bytes per second."""
+    free = 0
     while data := source.recv(CHUNK):
-        way.put((time.monotonic() + delay, data))
+        free = max(free, time.monotonic()) + len(data) / rate
+        way.put((free + delay, data))
     way.put((0, b""))
 
 
@@ -32,24 +38,31 @@ def deliver(way, sink):
         pass
 
 
-def connect(source, sink, delay):
+def connect(source, sink, delay, rate):
     way = queue.Queue(CHUNKS)
-    for function, args in ((receive, (source, way, delay)), (deliver, (way, sink))):
+    for function, args in ((receive, (source, way, delay, rate)), (deliver, (way, sink))):
         threading.Thread(target=function, args=args, daemon=True).start()
 
 
 class Relay:
-    """Listens under a name, and has a connection of its own to another."""
+    """Listens under a name, and has connections of its own to another.
 
-    def __init__(self, name, target, delay):
+    rates: of each connection that is to come, in bytes per second.
+    """
+
+    def __init__(self, name, target, delay, rates):
         self.server = listener(name)
         self.target = target
         self.delay = delay
+        self.rates = rates
+        with open(WMEM, "w") as file:
+            file.write(str(CHUNK))
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
-        source, _ = self.server.accept()
-        sink = socket.socket(socket.AF_UNIX)
-        sink.connect(self.target)
-        connect(source, sink, self.delay)
-        connect(sink, source, self.delay)
+        for rate in self.rates:
+            source, _ = self.server.accept()
+            sink = socket.socket(socket.AF_UNIX)
+            sink.connect(self.target)
+            connect(source, sink, self.delay, rate)
+            connect(sink, source, self.delay, math.inf)
