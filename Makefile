@@ -61,11 +61,11 @@ demo: images	## the demonstration: table, pictures, out/demo.json
 	@bench/demo
 
 .PHONY: bench
-bench: images	## measure a choice (10 to 20 min): out/report.html, out/bench.json
+bench: images	## measure a choice (15 min): out/report.html, out/bench.json
 	@bench/measure
 
 .PHONY: bench-full
-bench-full: images	## measure everything (an hour or two)
+bench-full: images	## measure everything (an hour and a half)
 	@bench/measure --full
 
 .PHONY: test
