@@ -36,3 +36,23 @@ end_servers()
 		redis-cli -p "$port" shutdown nosave
 	done
 }
+
+# cold N OF-EACH: N servers answer OF-EACH requests each, after all was paged out.
+cold()
+{
+	servers "$1"
+	paged_out
+	requests "$1" "$2"
+	end_servers "$1"
+}
+
+# moved N OF-EACH: while the VM is moved; nothing is paged out.
+moved()
+{
+	servers "$1"
+	echo "@stats go"
+	requests "$1" "$2"
+	sleep 8			# all of it has to be there when we turn ourselves off
+	echo "@stats end"
+	end_servers "$1"
+}

@@ -22,7 +22,7 @@ import os
 import sys
 import threading
 
-from qemu import PATIENCE, Failed, Qemu, text, wait_for
+from qemu import PATIENCE, Failed, Qemu, put, text, wait_for
 from relay import Relay
 
 TRACING = "/sys/kernel/tracing"
@@ -31,11 +31,6 @@ TOKENS = 64
 PARAMETER = "/sys/module/kvm-arm/parameters/apf"
 FILE = "/tmp/vm"
 MEBIBYTE = 1 << 20
-
-
-def put(name, value):
-    with open(name, "w") as file:
-        file.write(value)
 
 
 def trace_calls():
@@ -113,14 +108,15 @@ class Drive:
         """
         number = len(self.processes)
         target = self.start(f"unix:/tmp/incoming.{number}")
-        rates = [self.args.rate * MEBIBYTE, math.inf] if how == "postcopy" else [math.inf]
-        relay = Relay(f"/tmp/relay.{number}", f"/tmp/incoming.{number}", self.args.delay / 1000,
-                      rates)
+        rates = [math.inf]
         if how == "postcopy":
+            rates = [self.args.rate * MEBIBYTE, math.inf]
             for process in (source, target):
                 process.capability("postcopy-ram")
                 process.capability("postcopy-preempt")
             source.do("migrate-set-parameters", **{"max-bandwidth": MEBIBYTE})
+        relay = Relay(f"/tmp/relay.{number}", f"/tmp/incoming.{number}", self.args.delay / 1000,
+                      rates)
         source.states.clear()
         source.do("migrate", uri=f"unix:{relay.server.getsockname()}")
         return target

@@ -124,3 +124,8 @@ class Qemu:
 def text(name):
     with open(name) as file:
         return file.read()
+
+
+def put(name, value):
+    with open(name, "w") as file:
+        file.write(value)

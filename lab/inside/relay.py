@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from qemu import listener
+from qemu import listener, put
 
 CHUNK = 1 << 14
 # On the way at a time; who sends more has to wait. Few: what is on the way cannot be asked for.
@@ -55,8 +55,7 @@ class Relay:
         self.target = target
         self.delay = delay
         self.rates = rates
-        with open(WMEM, "w") as file:
-            file.write(str(CHUNK))
+        put(WMEM, str(CHUNK))
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
