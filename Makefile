@@ -95,6 +95,10 @@ test-guests: images debian	## run the tests with each of Debian's kernels as a g
 soak: images	## run the chains and loops for MINUTES=30
 	@tests/soak
 
+.PHONY: test-all
+test-all: deps	## run all test targets one after the other, with one table (many hours)
+	@tests/all test test-guests test-paranoid soak
+
 .PHONY: shell
 shell: images	## a shell in the host under QEMU, with apfvm at hand
 	@lab/boot --shell --out out/shell

@@ -12,6 +12,7 @@ import re
 import shlex
 
 import harness
+import margins
 from bench import report
 from lab import boot, kernel, paths
 
@@ -215,6 +216,7 @@ def expect(figures, **wanted):
         if key in TIMES and kernel.checks_itself():
             high = None
         got = figures[key]
+        margins.note(harness.CURRENT, key, got, low, high)
         if (low is not None and got < low) or (high is not None and got > high):
             wrong.append(f"{key} is {got}, not {value}")
     assert not wrong, "; ".join(wrong) + "\n" + json.dumps(figures)
