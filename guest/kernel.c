@@ -6,6 +6,12 @@
  * where it accesses user memory, outside of all that forbids it.
  * It does so on the way out of the interrupt that announced the fault, as if it
  * were preempted there. Anywhere else it declines, and the host halts the vCPU.
+ *
+ * A signal, also a fatal one, does not end that sleep: the access is done when the
+ * page has come, as without APF. Others wait for it. An exiting task clears its TID
+ * for whoever joins it, and marks its robust mutexes as those of a dead owner; exec
+ * does both, maybe with a fatal signal pending; and what a killed task's system call
+ * was about to copy, it copies whole.
  */
 
 #include <linux/extable.h>
@@ -18,11 +24,9 @@
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include <asm/asm-extable.h>
-#include <asm/extable.h>
 
 #include "kvm_apf.h"
 
@@ -59,9 +63,8 @@ u64 apf_kernel_init(void)
 }
 
 /*
- * The exception table says that this is an access to user memory, and by which
- * way out it fails if the task is killed. All else that it lists is made for
- * places that cannot sleep.
+ * The exception table says that this is an access to user memory. All else that
+ * it lists is made for places that cannot sleep.
  */
 static bool apf_is_user_access(unsigned long pc)
 {
@@ -73,7 +76,6 @@ static bool apf_is_user_access(unsigned long pc)
 /*
  * The other side of a copy: the page cache under read(2), say. The instruction
  * next to it is an access to user memory, so what may sleep there may sleep here.
- * But there is no way out: a task that is killed declines, and waits.
  */
 static bool apf_is_in_user_copy(unsigned long pc)
 {
@@ -81,7 +83,7 @@ static bool apf_is_in_user_copy(unsigned long pc)
 
 	for (n = 0; n < ARRAY_SIZE(apf_copies); n++) {
 		if (pc - apf_copies[n].start < apf_copies[n].size)
-			return !fatal_signal_pending(current);
+			return true;
 	}
 
 	return false;
@@ -133,7 +135,6 @@ void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
 {
 	struct apf_cpu *cpu = this_cpu_ptr(apf_cpus);
 	struct apf_entry *entry = cpu->kernel_entry;
-	bool slept;
 
 	if (likely(cpu->kernel_regs != regs))
 		return;
@@ -141,13 +142,6 @@ void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
 	/* With interrupts on, another task may be announced here, or we may move. */
 	cpu->kernel_regs = NULL;
 	local_irq_enable();
-	slept = apf_sleep(entry);
+	apf_sleep(entry, TASK_UNINTERRUPTIBLE);
 	local_irq_disable();
-
-	/*
-	 * Killed: as for a page fault, the access fails, or it would fault for ever.
-	 * The kernel's side of a copy does fault again, and then the vCPU halts.
-	 */
-	if (!slept)
-		fixup_exception(regs);
 }

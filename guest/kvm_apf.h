@@ -92,7 +92,7 @@ extern struct apf_cpu __percpu *apf_cpus;
 /* fault.c */
 irqreturn_t apf_interrupt(int irq, void *dev);
 struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token);
-bool apf_sleep(struct apf_entry *entry);
+void apf_sleep(struct apf_entry *entry, unsigned int state);
 void apf_wake_all(struct apf_cpu *cpu);
 
 #endif /* __KVM_APF_GUEST_H__ */
