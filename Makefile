@@ -28,7 +28,7 @@ deps:		## install the packages needed, or name the missing tools
 	@lab/deps
 
 .PHONY: kernel
-kernel: deps	## build the kernels: lab, paranoid (host and guest), nodriver (guest)
+kernel: deps	## build the kernels: lab, paranoid (host and guest), nodriver (without our code)
 	@lab/kernel
 
 .PHONY: vmm

@@ -22,29 +22,52 @@
 /**
  * struct kvm_apf_block - what host and guest tell each other, one per vCPU
  * @ready:	bit n set by the host: the page of token n is there. The guest
- *		takes all bits at once, by an atomic exchange for 0. The host
- *		uses token n again only when it has seen the bit taken.
- * @pc:		written by the host together with @missing: PC (a guest virtual
- *		address) of the instruction that faulted. The guest compares it
- *		with the PC its handler interrupted.
- * @missing:	token + 1, written by the host only while it is 0. The guest
- *		claims it, by an atomic compare-and-exchange for 0, before it
- *		acts on it.
- * @declined:	token + 1, written by the guest: claimed, but the interrupted
- *		context cannot sleep. The host clears it, and halts the vCPU
- *		when that fault repeats.
+ *		takes all bits at once. The host uses token n again only when it
+ *		has seen the bit taken.
+ * @pc:		PC (a guest virtual address) of the instruction that faulted.
+ *		The guest compares it with the PC its handler interrupted.
+ * @missing:	token + 1 of an announcement, 0: none. The guest claims it before
+ *		it acts on it.
+ * @declined:	token + 1: the guest has claimed the token, but the interrupted
+ *		context cannot sleep. The host halts the vCPU when that fault
+ *		repeats.
  * @reserved:	0, for both.
  *
- * All fields are little-endian. The host touches the block only from the
- * vCPU's own thread, while that vCPU is not in the guest: host and guest never
- * use it concurrently, so it needs no padding to any cache line size. The
- * guest uses atomics because the PPI may be taken between two of its own
- * instructions.
+ * All fields are little-endian. To the guest the block is Normal, Inner
+ * Shareable, Write-Back memory. Host and guest may use it at the same time:
+ * while APF is enabled on the vCPU, the host may write at any moment, from any
+ * CPU, whether the vCPU runs or not. Each access is aligned and single-copy
+ * atomic at the size of its field. Neither side assumes anything of cache lines.
+ *
+ *   field	who writes	what, when, and how it is ordered
+ *
+ *   @ready	host		1 in some bits, at any moment: atomic OR, release
+ *		guest		0, at any moment: atomic exchange, acquire
+ *   @pc	host		after it has read @missing as 0 with acquire, and
+ *				before it writes @missing
+ *   @missing	host		token + 1, where it has read 0: store, release
+ *		guest		0, to claim: atomic compare-and-exchange for the
+ *				value that it has read, release
+ *   @declined	host		0: before it writes @missing, or when it has read
+ *				a token there after a fault of this vCPU
+ *		guest		token + 1: after it has claimed that token, and
+ *				before the vCPU goes on with the instruction
+ *
+ * So @pc is the host's while @missing is 0, and it is constant while @missing is
+ * not. The guest reads @missing with acquire, then @pc, then claims. The release
+ * of the claim orders that read of @pc before the claim; the host's acquire
+ * orders its next @pc after it. That is all that orders a claim and the next
+ * announcement. Only one context of the guest at a time claims, or takes @ready,
+ * for a vCPU. A host that writes from the vCPU's thread alone, while the vCPU is
+ * not in the guest, keeps these rules, too.
  *
  * Order of one fault: host writes @pc, @missing and pends the PPI; guest claims
  * @missing; later, host sets a bit of @ready and pends the PPI; guest takes
- * @ready. Whatever was announced gets its bit in @ready, for as long as APF
- * stays enabled on the vCPU. A bit that nobody waits for means nothing.
+ * @ready. The bit may be set before the guest has claimed: so at each PPI the
+ * guest looks at @missing first, and at @ready last. Whatever was announced gets
+ * its bit in @ready, for as long as APF stays enabled on the vCPU. A bit that
+ * nobody waits for means nothing. While a vCPU is off, or suspended, the host
+ * writes nothing; what it owes it writes when the vCPU runs again.
  */
 struct kvm_apf_block {
 	__le64	ready;
@@ -63,8 +86,13 @@ struct kvm_apf_block {
 #define KVM_APF_SMCCC_ID		0xc6000050
 
 /*
- * FEATURES: x0 = SMCCC_RET_SUCCESS, x1 = version, x2 = INTID of the PPI, or
- * x0 = SMCCC_RET_NOT_SUPPORTED.
+ * FEATURES: x0 = SMCCC_RET_SUCCESS, or SMCCC_RET_NOT_SUPPORTED and nothing else.
+ * x1 = version. A guest that does not know the version leaves APF alone: it calls
+ *	no other sub-function.
+ * x2 = INTID of the PPI, as the VM's GIC architecture encodes it. GICv2, GICv3 and
+ *	GICv4: 16 to 31. GICv5: an INTID of 32 bits, whose type is that of a PPI.
+ * x3 = feature bits of this version, 0 now. A guest ignores bits it does not know;
+ *	a host offers by them only what a guest need not use.
  */
 #define KVM_APF_FEATURES		0
 #define KVM_APF_VERSION			1
@@ -90,17 +118,30 @@ struct kvm_apf_block {
 #define KVM_APF_ENABLE_ADDR		(~(__u64)(KVM_APF_BLOCK_SIZE - 1))
 
 /*
+ * For KVM_CHECK_EXTENSION. On the file of a VM: KVM_APF_VERSION if this kernel
+ * could offer APF to that VM, else 0; ask after KVM_ARM_VCPU_INIT, which says
+ * whether the VM has nested virtualisation. On /dev/kvm: whether it could to VMs
+ * in general. Not for KVM_ENABLE_CAP.
+ *
+ * The number is provisional, and far from those that are given out upstream:
+ * "APF" in ASCII.
+ */
+#ifndef KVM_CAP_ARM_APF
+#define KVM_CAP_ARM_APF			0x415046
+#endif
+
+/*
  * Bit of KVM_REG_ARM_VENDOR_HYP_BMAP_2. A VMM that sets it before the first
  * vCPU runs turns APF on for the VM: the halt level at once, the announce level
- * as soon as the guest calls ENABLE.
+ * as soon as the guest calls ENABLE. KVM needs an in-kernel GIC for either.
  */
 #define KVM_REG_ARM_VENDOR_HYP_BIT_APF	16
 
 /*
  * Registers for the VMM, 64 bits each, for KVM_GET_ONE_REG and KVM_SET_ONE_REG.
- * They are in KVM_GET_REG_LIST wherever this kernel could offer APF, whatever
- * the bitmap says: not where it runs protected VMs, not with nested
- * virtualisation; there they do not exist, -ENOENT. To save a VM, get them with
+ * They are in KVM_GET_REG_LIST wherever KVM_CAP_ARM_APF is not 0, whatever the
+ * bitmap says: not where the kernel was built without CONFIG_KVM_ARM_APF or runs
+ * protected VMs, not with nested virtualisation; there they do not exist, -ENOENT. To save a VM, get them with
  * all the others; to restore it, set them, in any order with respect to the
  * others, to the vGIC and to the memory, any number of times.
  *

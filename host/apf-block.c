@@ -3,17 +3,26 @@
  * Asynchronous page faults: the guest's block, and the hypercall that says
  * where it is. <asm/kvm_apf.h> has the contract.
  *
- * The block is read and written from the vCPU's own thread only, while that
- * vCPU is outside the guest, so plain copies do. A guest that lets another of
- * its CPUs write there loses its own messages. What is read from the block is
- * the guest's word for it: it may cost the guest time, never the host.
+ * By the contract the host may write at any moment and from any CPU. This host
+ * does so from the vCPU's own thread only, while that vCPU is outside the guest,
+ * but other CPUs of the guest may look. So each field is accessed as a whole,
+ * @missing is written last, and @ready is ORed into atomically, in the memory of
+ * the VMM. Somebody who posts ready bits from another thread finds that part done;
+ * what he has to guard is struct apf_tokens and the gfn_to_hva_cache, which belong
+ * to the vCPU's thread.
+ *
+ * What is read from the block is the guest's word for it: it may cost the guest
+ * time, never the host.
  *
  * All of it may sleep, and needs kvm->srcu.
  */
 
 #include <linux/arm-smccc.h>
 #include <linux/kvm_host.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
+#include <asm/asm-extable.h>
 #include <kvm/arm_hypercalls.h>
 
 #include "apf.h"
@@ -27,59 +36,142 @@ static_assert(KVM_APF_SMCCC_ID ==
 	      ARM_SMCCC_CALL_VAL(ARM_SMCCC_FAST_CALL, ARM_SMCCC_SMC_64,
 				 ARM_SMCCC_OWNER_VENDOR_HYP, KVM_APF_SMCCC_FUNC));
 
-/* Write bytes @from up to @to of @block to the guest's. */
-static int apf_block_write(struct kvm_vcpu *vcpu, struct kvm_apf_block *block,
-			   unsigned int from, unsigned int to)
+/* The block in the VMM's memory. NULL: there is no memory now that can be written. */
+static struct kvm_apf_block __user *apf_block(struct kvm_vcpu *vcpu)
 {
-	if (apf_knob_every(APF_KNOB_FAIL_BLOCK))
-		return -EFAULT;
+	struct gfn_to_hva_cache *where = &vcpu->arch.apf->block;
 
-	return kvm_write_guest_offset_cached(vcpu->kvm, &vcpu->arch.apf->block,
-					     (void *)block + from, from, to - from);
+	if (apf_knob_every(APF_KNOB_FAIL_BLOCK))
+		return NULL;
+
+	/* As kvm_write_guest_cached(): where that fails, @hva says so. */
+	if (where->generation != kvm_memslots(vcpu->kvm)->generation)
+		kvm_gfn_to_hva_cache_init(vcpu->kvm, where, where->gpa, where->len);
+
+	return kvm_is_error_hva(where->hva) ? NULL :
+	       (struct kvm_apf_block __user *)where->hva;
 }
 
+static void apf_block_dirty(struct kvm_vcpu *vcpu)
+{
+	struct gfn_to_hva_cache *where = &vcpu->arch.apf->block;
+
+	mark_page_dirty_in_slot(vcpu->kvm, where->memslot, gpa_to_gfn(where->gpa));
+}
+
+/* Only what the guest writes: @ready, @missing and @declined. */
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block)
 {
-	if (apf_knob_every(APF_KNOB_FAIL_BLOCK))
+	struct kvm_apf_block __user *from = apf_block(vcpu);
+
+	if (!from || get_user(block->ready, &from->ready) ||
+	    get_user(block->missing, &from->missing) ||
+	    get_user(block->declined, &from->declined))
 		return -EFAULT;
 
-	return kvm_read_guest_cached(vcpu->kvm, &vcpu->arch.apf->block, block,
-				     sizeof(*block));
+	/*
+	 * Acquire, for the next announcement: @pc is not written before @missing
+	 * was read as 0. Pairs with the release of the guest's claim.
+	 */
+	smp_mb();
+
+	return 0;
 }
 
-/* Also clears @declined: what is still there was left by another fault. */
+static int apf_put_announcement(struct kvm_apf_block __user *to, int token, u64 pc)
+{
+	if (put_user(0, &to->declined) || put_user(cpu_to_le64(pc), &to->pc))
+		return -EFAULT;
+
+	/* Release: pairs with the acquire of the guest's read of @missing. */
+	smp_wmb();
+
+	return put_user(cpu_to_le32(token + 1), &to->missing);
+}
+
+/*
+ * The caller has read @missing as 0. Also clears @declined: what is still there was
+ * left by another fault.
+ */
 int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc)
 {
-	struct kvm_apf_block block = {
-		.pc = cpu_to_le64(pc),
-		.missing = cpu_to_le32(token + 1),
-	};
+	struct kvm_apf_block __user *to = apf_block(vcpu);
+	int ret;
 
-	return apf_block_write(vcpu, &block, offsetof(struct kvm_apf_block, pc),
-			       offsetofend(struct kvm_apf_block, declined));
+	if (!to)
+		return -EFAULT;
+
+	ret = apf_put_announcement(to, token, pc);
+	apf_block_dirty(vcpu);
+
+	return ret;
 }
 
 int apf_block_clear_declined(struct kvm_vcpu *vcpu)
 {
-	struct kvm_apf_block block = {};
+	struct kvm_apf_block __user *to = apf_block(vcpu);
 
-	return apf_block_write(vcpu, &block, offsetof(struct kvm_apf_block, declined),
-			       offsetofend(struct kvm_apf_block, declined));
+	if (!to || put_user(0, &to->declined))
+		return -EFAULT;
+
+	apf_block_dirty(vcpu);
+
+	return 0;
+}
+
+/*
+ * Atomic OR with release. Bounded, as arch_futex_atomic_op_inuser(): another CPU of
+ * the guest may keep the exclusive store from succeeding. Return: 0, -EFAULT, or
+ * -EAGAIN.
+ */
+static int apf_user_or(__le64 __user *to, __le64 bits)
+{
+	__le64 __user *word = __uaccess_mask_ptr(to);
+	unsigned int loops = 128;
+	u64 value;
+	int ret;
+
+	uaccess_enable_privileged();
+	asm volatile(
+	"	prfm	pstl1strm, %2\n"
+	"1:	ldxr	%1, %2\n"
+	"	orr	%1, %1, %4\n"
+	"2:	stlxr	%w0, %1, %2\n"
+	"	cbz	%w0, 3f\n"
+	"	sub	%w3, %w3, %w0\n"
+	"	cbnz	%w3, 1b\n"
+	"	mov	%w0, %w5\n"
+	"3:\n"
+	_ASM_EXTABLE_UACCESS_ERR(1b, 3b, %w0)
+	_ASM_EXTABLE_UACCESS_ERR(2b, 3b, %w0)
+	: "=&r" (ret), "=&r" (value), "+Q" (*word), "+r" (loops)
+	: "r" (bits), "Ir" (-EAGAIN)
+	: "memory");
+	uaccess_disable_privileged();
+
+	return ret;
 }
 
 /* Add ready bits to those that the guest has not taken yet. */
 int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 {
-	struct kvm_apf_block block;
-	int ret = apf_block_read(vcpu, &block);
+	struct kvm_apf_block __user *to = apf_block(vcpu);
+	int ret;
 
-	if (ret)
-		return ret;
+	if (!to)
+		return -EFAULT;
 
-	block.ready |= cpu_to_le64(tokens);
+	/* Who keeps this from succeeding holds up its own vCPU, and no kill of the VMM. */
+	for (;;) {
+		ret = apf_user_or(&to->ready, cpu_to_le64(tokens));
+		if (ret != -EAGAIN || signal_pending(current))
+			break;
+		cond_resched();
+	}
+	if (!ret)
+		apf_block_dirty(vcpu);
 
-	return apf_block_write(vcpu, &block, offsetof(struct kvm_apf_block, ready),
-			       offsetofend(struct kvm_apf_block, ready));
+	return ret;
 }
 
 /*
@@ -156,6 +248,7 @@ void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4])
 		val[0] = SMCCC_RET_SUCCESS;
 		val[1] = KVM_APF_VERSION;
 		val[2] = vcpu->kvm->arch.apf.intid;
+		val[3] = 0;
 		break;
 	case KVM_APF_ENABLE:
 		idx = srcu_read_lock(&vcpu->kvm->srcu);

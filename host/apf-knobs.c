@@ -46,6 +46,7 @@ static const char * const apf_path_names[APF_PATHS] = {
 	[APF_PATH_RETRIED]	= "retried",
 	[APF_PATH_NO_HALT]	= "no_halt",
 	[APF_PATH_STALE_DECLINED] = "stale_declined",
+	[APF_PATH_GIVEN_UP]	= "given_up",
 };
 
 static atomic_t apf_knob_values[APF_KNOBS];

@@ -32,6 +32,7 @@ enum apf_path {
 	APF_PATH_RETRIED,	/* ready bits that could not be written at first */
 	APF_PATH_NO_HALT,	/* the page came between fault and halt */
 	APF_PATH_STALE_DECLINED,	/* a declined word of the token's last use */
+	APF_PATH_GIVEN_UP,	/* a page under way is not the guest's any more */
 	APF_PATHS
 };
 

@@ -14,14 +14,16 @@
 
 #include "apf.h"
 
+/* The first of them exists wherever this file does: hypercalls.c reads and writes it. */
 static const u64 apf_reg_ids[] = {
+	KVM_REG_ARM_VENDOR_HYP_BMAP_2,
 	KVM_REG_ARM_APF_ENABLE,
 	KVM_REG_ARM_APF_INTID,
 };
 
 int kvm_apf_num_regs(struct kvm_vcpu *vcpu)
 {
-	return kvm_apf_supported(vcpu) ? ARRAY_SIZE(apf_reg_ids) : 0;
+	return kvm_apf_version(vcpu->kvm) ? ARRAY_SIZE(apf_reg_ids) : 1;
 }
 
 int kvm_apf_copy_reg_indices(struct kvm_vcpu *vcpu, u64 __user *uindices)
@@ -89,7 +91,7 @@ static int apf_set_enable(struct kvm_vcpu *vcpu, u64 word)
 
 int kvm_apf_get_reg(struct kvm_vcpu *vcpu, u64 id, u64 *val)
 {
-	if (!kvm_apf_supported(vcpu))
+	if (!kvm_apf_version(vcpu->kvm))
 		return -ENOENT;
 
 	if (id == KVM_REG_ARM_APF_ENABLE)
@@ -102,7 +104,7 @@ int kvm_apf_get_reg(struct kvm_vcpu *vcpu, u64 id, u64 *val)
 
 int kvm_apf_set_reg(struct kvm_vcpu *vcpu, u64 id, u64 val)
 {
-	if (!kvm_apf_supported(vcpu))
+	if (!kvm_apf_version(vcpu->kvm))
 		return -ENOENT;
 
 	return id == KVM_REG_ARM_APF_ENABLE ? apf_set_enable(vcpu, val) :

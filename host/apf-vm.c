@@ -74,13 +74,24 @@ static bool apf_asked_for(struct kvm *kvm)
 			&kvm->arch.smccc_feat.vendor_hyp_bmap_2);
 }
 
-/*
+/**
+ * kvm_apf_version - what KVM_CAP_ARM_APF is
+ * @kvm:	the VM, or NULL for VMs in general
+ *
  * The memory of protected VMs is not the host's to fetch; and with nested
- * virtualisation EL1 and EL0 are not what the fault's PSTATE says.
+ * virtualisation EL1 and EL0 are not what the fault's PSTATE says. Whether the VM
+ * gets an in-kernel GIC, without which APF stays off, is not known yet.
+ *
+ * Return: KVM_APF_VERSION, or 0.
  */
-bool kvm_apf_supported(struct kvm_vcpu *vcpu)
+int kvm_apf_version(struct kvm *kvm)
 {
-	return !vcpu_has_nv(vcpu) && !is_protected_kvm_enabled();
+	if (is_protected_kvm_enabled())
+		return 0;
+	if (kvm && __vcpu_has_feature(&kvm->arch, KVM_ARM_VCPU_HAS_EL2))
+		return 0;
+
+	return KVM_APF_VERSION;
 }
 
 /* Without an in-kernel GIC there is nothing that could end a halt. */
@@ -89,7 +100,7 @@ static bool apf_possible(struct kvm_vcpu *vcpu)
 	struct kvm *kvm = vcpu->kvm;
 
 	return (kvm->arch.apf.halt || apf_asked_for(kvm)) &&
-	       irqchip_in_kernel(kvm) && kvm_apf_supported(vcpu);
+	       irqchip_in_kernel(kvm) && kvm_apf_version(kvm);
 }
 
 /* vCPUs may come here at the same time: the first one's pool it is. */

@@ -195,6 +195,12 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 	return work;
 }
 
+/* Of a work that the caller has a reference to. */
+unsigned long apf_work_hva(const struct apf_work *work)
+{
+	return work->hva;
+}
+
 /* The lock: a worker that has set its bit in @done may still be in the kick. */
 static void apf_work_detach(struct apf_work *work)
 {

@@ -5,7 +5,7 @@
  *
  *   user_mem_abort()
  *     kvm_apf_faultin_pfn()	no-wait attempt: the page is there, done
- *       apf_fault()		it would block: the page's token, or a new one
+ *       apf_fault()		it would block: its token (apf-stale.c) or a new one
  *         apf_work_start()	  and a worker that fetches it (apf-work.c)
  *         apf_decide()		what the vCPU does meanwhile (apf-decide.h):
  *           apf_announce()	  tell the guest: block (apf-block.c) and PPI
@@ -203,7 +203,7 @@ static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 		      gfn_t gfn, bool write_fault)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	int token = apf_tokens_find(&apf->tokens, gfn);
+	int token = apf_find_token(vcpu, gfn, __gfn_to_hva_memslot(slot, gfn));
 	bool repeated = token >= 0;
 	struct apf_facts facts;
 
@@ -279,15 +279,15 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 }
 
 /*
- * Has a page come that the vCPU's thread has not seen to yet, or is it time to
- * try the block again? Then a halted vCPU is runnable. Called from any thread.
+ * Has a page come that the vCPU's thread has not seen to yet, or is it time to try the
+ * block again? A halted vCPU is runnable then, no suspended one. From any thread.
  */
 bool kvm_apf_has_work(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = READ_ONCE(vcpu->arch.apf);
 
-	return apf && (READ_ONCE(apf->done) ||
-		       (READ_ONCE(apf->retry) && kvm_test_request(KVM_REQ_APF, vcpu)));
+	return apf && apf_may_run(vcpu) && (READ_ONCE(apf->done) ||
+		(READ_ONCE(apf->retry) && kvm_test_request(KVM_REQ_APF, vcpu)));
 }
 
 /* Halt, unless the page has come since the fault. */
@@ -389,12 +389,12 @@ void kvm_apf_handle_request(struct kvm_vcpu *vcpu)
 	if (!vcpu->arch.apf)
 		return;
 
-	/* A CPU that is off wants nothing written: its block may be anything now. */
-	if (kvm_arm_vcpu_stopped(vcpu))
-		apf_disable(vcpu->arch.apf);
-	else
-		apf_take_register(vcpu);
+	if (!apf_may_run(vcpu)) {
+		kvm_make_request(KVM_REQ_APF, vcpu);
+		return;
+	}
 
+	apf_take_register(vcpu);
 	apf_halt(vcpu);
 	apf_complete(vcpu);
 }

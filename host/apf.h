@@ -3,7 +3,7 @@
 #ifndef __APF_H__
 #define __APF_H__
 
-#include <linux/kvm_types.h>
+#include <linux/kvm_host.h>
 #include <linux/slab.h>
 
 #include <asm/kvm_apf.h>
@@ -78,6 +78,23 @@ static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)
 	return apf->enable & KVM_APF_ENABLE_ON;
 }
 
+/*
+ * May the vCPU go into the guest? One that is off, or suspended, may not: nothing
+ * is written to its block, which may be anything by now, and no interrupt is pended,
+ * which would wake up a suspended VM. What has come waits, with all that is known of
+ * it, until the vCPU may run. If PSCI turns it on, it is reset first; the barrier
+ * pairs with the one in kvm_psci_vcpu_on().
+ */
+static inline bool apf_may_run(struct kvm_vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->arch.mp_state.mp_state) != KVM_MP_STATE_RUNNABLE)
+		return false;
+
+	smp_rmb();
+
+	return !kvm_test_request(KVM_REQ_VCPU_RESET, vcpu);
+}
+
 static inline void *apf_kzalloc(size_t size, gfp_t gfp)
 {
 	return apf_knob_every(APF_KNOB_FAIL_ALLOC) ? NULL : kzalloc(size, gfp);
@@ -90,6 +107,10 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 				unsigned long hva, bool write_fault);
 bool apf_work_reap(struct apf_work *work);
 void apf_work_orphan(struct apf_work *work);
+unsigned long apf_work_hva(const struct apf_work *work);
+
+/* apf-stale.c */
+int apf_find_token(struct kvm_vcpu *vcpu, gfn_t gfn, unsigned long hva);
 
 /* apf-block.c */
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block);

@@ -197,6 +197,15 @@ static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
 }
 
 /*
+ * With GICv4 the GIC delivers vLPIs, and with GICv4.1 vSGIs, without KVM: what of
+ * them is pending is in no list. Is the VM set up for that?
+ */
+static bool vgic_apf_has_direct(struct kvm *kvm)
+{
+	return kvm->arch.vgic.its_vm.vpes;
+}
+
+/*
  * Of all active interrupts, the lowest priority: that of the one which became
  * active first. 0xff: none is active, or their priorities have been dropped. Bit n
  * of the active priorities is priority n, in units of the least step between
@@ -255,6 +264,11 @@ static void vgic_apf_find_priority(struct kvm_vcpu *vcpu)
  * the interrupt (IHI 0069, ICV_EOIR1_EL1). What is pending after that is not the
  * announcement. Where there is no rival, and in what the guest reads from
  * GICR_IPRIORITYR, the priority is the guest's.
+ *
+ * Where interrupts are delivered directly, nobody knows what is pending: there the
+ * PPI always goes one step above the priority that the guest has given it, so that
+ * it wins against all those of the same priority. One that the guest has put higher
+ * may come first: then the announcement is late, which the guest sees by its PC.
  */
 void vgic_apf_raise(struct kvm_vcpu *vcpu)
 {
@@ -269,10 +283,14 @@ void vgic_apf_raise(struct kvm_vcpu *vcpu)
 		return;
 
 	irq = vgic_apf_irq(vcpu);
-	rival = vgic_apf_rival_priority(vcpu, irq) & ~(step - 1);
-	above = rival ? rival - step : 0;
+	rival = vgic_apf_rival_priority(vcpu, irq);
 
 	raw_spin_lock(&irq->irq_lock);
+	if (vgic_apf_has_direct(vcpu->kvm))
+		rival = min(rival, irq->priority);
+	rival &= ~(step - 1);
+	above = rival ? rival - step : 0;
+
 	if (irq->active)
 		apf->taken = true;
 	else if (apf->taken || !irq_is_pending(irq))

@@ -4,9 +4,10 @@
  * each part stands for, what is left out, and what came of it; ./run checks it.
  *
  * One vCPU. While it is in the guest (where == GUEST) process guest makes its
- * steps; anything else that where says is the vCPU's host thread. So host and
- * guest never use the block concurrently, but any two steps of the guest may
- * have an exit between them. The workers, and the world, run at any time.
+ * steps; anything else that where says is the vCPU's host thread. So this thread
+ * and the guest never use the block concurrently, but any two steps of the guest
+ * may have an exit between them. The workers, and the world, run at any time. With
+ * ANYTIME a thread of the host writes ready bits at any time, too.
  *
  * The PPI is only pended: the guest may go on before it takes it. That the host
  * enters the interrupt itself (EXACT) is one of the runs of this.
@@ -53,7 +54,7 @@ end:	do
 active proctype quiet()
 {
 end:	atomic {
-		(where == HALT || where == WFI) && !LEAVE_HALT && !work[0] && !work[1] ->
+		(where == HALT || where == WFI) && !LEAVE_HALT && !work[0] && !work[1] && !posting ->
 		CHECK_THAT(halt_ends, where != HALT);
 		CHECK_THAT(nobody_sleeps_for_good, off)
 	}

@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The host: what it does in the vCPU's thread, and the workers. */
 
+/* apf_reap_done() */
+inline reap_done()
+{
+	n = 0;
+	do
+	:: n < TOKENS && (done & BIT(n)) ->
+		busy = busy & ~BIT(n);
+		gone = announced & BIT(n);
+#ifdef M_CLAIMED_ONLY
+		gone = (missing == n + 1 -> 0 : gone);
+#endif
+		page_of_ready[n] = (gone -> gfn[n] : page_of_ready[n]);
+		gfn[n] = 0;
+		owed = owed | gone;
+		announced = announced & ~BIT(n);
+		n++
+	:: n < TOKENS && !(done & BIT(n)) -> n++
+	:: else -> break
+	od;
+	done = 0
+}
+
 inline complete()
 {
 	d_step {
-		n = 0;
-		do
-		:: n < TOKENS && (done & BIT(n)) ->
-			busy = busy & ~BIT(n);
-			gone = announced & BIT(n);
-#ifdef M_CLAIMED_ONLY
-			gone = (missing == n + 1 -> 0 : gone);
-#endif
-			page_of_ready[n] = (gone -> gfn[n] : page_of_ready[n]);
-			gfn[n] = 0;
-			owed = owed | gone;
-			announced = announced & ~BIT(n);
-			n++
-		:: n < TOKENS && !(done & BIT(n)) -> n++
-		:: else -> break
-		od;
-		done = 0;
+		reap_done();
 		if
 		:: owed ->
 #ifdef M_READY_OVERWRITES
@@ -151,16 +157,24 @@ inline forget()
 	posted = 0
 }
 
-/* apf_halt(): it looks at done, and so does kvm_arch_vcpu_runnable() */
+/*
+ * apf_halt(): it looks at done, and so does kvm_arch_vcpu_runnable(). The poster has
+ * taken the bits of done before it makes its request, so with it that counts, too.
+ */
+#ifdef ANYTIME
+#define WORK		(done || req)
+#else
+#define WORK		(done)
+#endif
 #ifdef M_NOT_RUNNABLE
 #define LEAVE_HALT	(IRQ)
 #else
-#define LEAVE_HALT	(IRQ || done)
+#define LEAVE_HALT	(IRQ || WORK)
 #endif
 #ifdef M_NO_LOOK
 #define HALT_NOW	(halt)
 #else
-#define HALT_NOW	(halt && !done)
+#define HALT_NOW	(halt && !WORK)
 #endif
 
 active proctype host()
@@ -224,3 +238,38 @@ active [TOKENS] proctype worker()
 	:: atomic { off && !work[me] -> break }
 	od
 }
+
+#ifdef ANYTIME
+/*
+ * What the contract allows a host, and ours does not do yet: another thread writes
+ * ready bits, at any moment, also between two steps of the guest. The tables of the
+ * host (busy, announced, owed, posted) have a lock then; the block has none.
+ */
+active proctype poster()
+{
+	byte n, gone;
+#ifdef M_PLAIN_POST
+	byte r;
+#endif
+
+	do
+	:: atomic {
+		done ->
+		posting = true;
+		d_step { reap_done(); n = 0; gone = 0 }
+	   };
+	   if
+#ifdef M_PLAIN_POST
+	   :: atomic { owed -> r = ready | owed; posted = posted | owed; owed = 0 };
+		atomic { ready = r; r = 0 };
+#else
+	   :: atomic { owed -> ready = ready | owed; posted = posted | owed; owed = 0 };
+#endif
+		ppi = true
+	   :: atomic { !owed -> skip }
+	   fi;
+	   atomic { req = true; posting = false }
+	:: atomic { off && !done && !work[0] && !work[1] -> break }
+	od
+}
+#endif

@@ -64,6 +64,7 @@ byte busy, announced, owed, posted, done;
 byte gfn[TOKENS];
 byte stuck;			/* faults since the guest last took an interrupt */
 byte work[TOKENS];		/* 0 idle, 1 to be fetched, 2 fetched */
+bool posting;			/* another thread of the host writes ready bits */
 bool present[PAGES];
 byte page_of_ready[TOKENS];	/* what the token's ready bit is meant to say */
 

@@ -279,6 +279,7 @@ void guest_set_up(void)
 	GUEST_ASSERT_EQ(res.a0, 0);
 	GUEST_ASSERT_EQ(res.a1, KVM_APF_VERSION);
 	GUEST_ASSERT_EQ(res.a2, APF_INTID);
+	GUEST_ASSERT_EQ(res.a3, 0);
 
 	gic_init(GIC_V3, 1);
 	gic_irq_enable(APF_INTID);

@@ -318,6 +318,19 @@ void run_one_reg(const struct apf_case *c, u64 faults)
 	kvm_vm_free(vm);
 }
 
+/* Of the kernel, and of a VM that does not ask for APF but could. */
+void run_capability(const struct apf_case *c, u64 faults)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, NULL);
+
+	TEST_ASSERT_EQ(kvm_check_cap(KVM_CAP_ARM_APF), KVM_APF_VERSION);
+	TEST_ASSERT_EQ(vm_check_cap(vm, KVM_CAP_ARM_APF), KVM_APF_VERSION);
+	TEST_ASSERT(is_listed(vcpu, KVM_REG_ARM_APF_ENABLE), "not in KVM_GET_REG_LIST");
+	TEST_ASSERT(is_listed(vcpu, KVM_REG_ARM_APF_INTID), "not in KVM_GET_REG_LIST");
+	kvm_vm_free(vm);
+}
+
 /* At BLOCK_BASE, with the MMU off: R0 of FEATURES and of ENABLE, as two stores. */
 static const u32 a32_code[] = {
 	0xe3a0420e,	/* mov	r4, #NO_MEMORY */

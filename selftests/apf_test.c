@@ -230,6 +230,10 @@ static const struct apf_case apf_cases[] = {
 		.run = run_one_reg,
 	},
 	{
+		.name = "capability",
+		.run = run_capability,
+	},
+	{
 		.name = "el1_32bit",
 		.run = run_el1_32bit,
 	},
@@ -244,7 +248,7 @@ static const struct apf_case apf_cases[] = {
 };
 
 static const struct apf_case * const tables[] = {
-	apf_cases, gic_cases, entry_cases, memory_cases,
+	apf_cases, gic_cases, entry_cases, memory_cases, life_cases,
 };
 
 static void run_guest(const struct apf_case *c)
@@ -322,19 +326,6 @@ static void run_cases(const char *only, u64 faults)
 		run_table(tables[i], only, faults);
 }
 
-/* KVM before APF has no such register. */
-static bool kvm_has_apf(void)
-{
-	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, NULL);
-	u64 value;
-	bool has = !__vcpu_get_reg(vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2, &value);
-
-	kvm_vm_free(vm);
-
-	return has;
-}
-
 static void help(const char *name)
 {
 	puts("");
@@ -370,7 +361,7 @@ int main(int argc, char *argv[])
 		}
 	}
 
-	TEST_REQUIRE(kvm_has_apf());
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_ARM_APF));
 	run_cases(only, faults);
 	ksft_finished();
 }

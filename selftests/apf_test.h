@@ -7,6 +7,7 @@
  *   apf_cases.c	guests: what is announced, and how it becomes ready
  *   apf_state.c	guests: ENABLE, and whatever else may come to the block
  *   apf_memory.c	guests: the memory that the block is in
+ *   apf_life.c		guests: a vCPU that is stopped or suspended, memory that is another
  *   apf_gic.c		guests: announcements among other interrupts
  *   apf_entry.c	guests: an announcement is an interrupt, bit by bit
  *   apf_vectors.c	what a handler finds
@@ -280,11 +281,13 @@ void host_memory_gone(struct apf_vm *v, u64 number);
 void host_vcpu_reset(struct apf_vm *v, u64 number);
 void run_one_reg(const struct apf_case *c, u64 faults);
 void run_el1_32bit(const struct apf_case *c, u64 faults);
+void run_capability(const struct apf_case *c, u64 faults);
 
 /* Tables of their own, which end with an empty case. */
 extern const struct apf_case gic_cases[];
 extern const struct apf_case entry_cases[];
 extern const struct apf_case memory_cases[];
+extern const struct apf_case life_cases[];
 
 /* apf_vectors.c */
 

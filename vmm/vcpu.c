@@ -104,18 +104,38 @@ static int set_apf_intid(const struct vcpu *vcpu, uint64_t intid)
 	return 0;
 }
 
-/* A host kernel without APF lacks the bit, or even the register. */
+/* The version that KVM could offer to this VM, 0: none. */
+static int apf_version(const struct vcpu *vcpu)
+{
+	int version = ioctl(vcpu->vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_ARM_APF);
+
+	return version > 0 ? version : 0;
+}
+
+static int check_apf_version(int version)
+{
+	if (!version)
+		return say_error("--apf on: the host's KVM has no asynchronous page faults for "
+				 "this VM: boot a kernel with CONFIG_KVM_ARM_APF=y, and without "
+				 "kvm-arm.mode=protected");
+	if (version != KVM_APF_VERSION)
+		return say_error("--apf on: the host's KVM has version %d of asynchronous page "
+				 "faults, this VMM knows version %d: rebuild apfvm", version,
+				 KVM_APF_VERSION);
+	return 0;
+}
+
 static int set_apf_mode(const struct vcpu *vcpu, enum apf_mode mode)
 {
+	int version = apf_version(vcpu);
 	uint64_t bits;
 
-	if (mode == APF_DEFAULT)
+	if (mode == APF_DEFAULT || (mode == APF_OFF && !version))
 		return 0;
-	if (get_reg(vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2, &bits)) {
-		if (mode == APF_OFF)
-			return 0;
-		return say_error("--apf on: this host kernel has no asynchronous page faults");
-	}
+	if (mode == APF_ON && check_apf_version(version))
+		return -1;
+	if (get_reg(vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2, &bits))
+		return say_errno("cannot read the hypercalls that are offered");
 	bits = mode == APF_ON ? bits | APF_BIT : bits & ~APF_BIT;
 	if (set_reg(vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2, bits))
 		return say_errno("--apf %s: this host kernel refuses it",

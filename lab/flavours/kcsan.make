@@ -10,6 +10,7 @@ KCSAN_SANITIZE_apf-vm.o=y
 KCSAN_SANITIZE_apf-regs.o=y
 KCSAN_SANITIZE_apf-block.o=y
 KCSAN_SANITIZE_apf-work.o=y
+KCSAN_SANITIZE_apf-stale.o=y
 KCSAN_SANITIZE_apf-knobs.o=y
 KCSAN_SANITIZE_vgic/vgic-apf.o=y
 

@@ -5,14 +5,14 @@ import re
 
 from harness import REPO, test
 from lab import boot
-from vm import LEVELS, OUT, Vm, check, check_log, expect, run
+from vm import LEVELS, OUT, Outcome, Vm, check, check_log, expect, run
 
 CASES = REPO / "tests" / "host" / "control.c"
 
 
-def in_host(name, command, host_may_say=(), timeout=300):
+def in_host(name, command, host_may_say=(), timeout=300, image=None):
     """A program in the host, whose output is returned."""
-    result = boot.run(command, OUT / name, timeout=timeout)
+    result = boot.run(command, OUT / name, timeout=timeout, image=image)
     assert not result.lab_error, result.lab_error
     said = (result.out / "scenario.log").read_text(errors="replace")
     check_log("host", result.klog.splitlines(), host_may_say)
@@ -40,6 +40,30 @@ def get_reg_list_knows_the_registers():
     assert result.status == 0, said
     assert "vregs: PASS" in said, said
     assert "new registers" not in said, said
+
+
+@test("option_off_offers_nothing")
+def option_off_offers_nothing():
+    """A host without CONFIG_KVM_ARM_APF: KVM's own tests see nothing of it, and a VM runs."""
+    vm = Vm(level="off", cold=4, steps=("run --tasks 1 --pages 4", "ps-d", "stats now"))
+    asked = Vm(level="announce_by_vmm")
+    result, said = in_host("option_off_offers_nothing", f"""
+ls /sys/module/kvm-arm/parameters/apf /sys/kernel/debug/kvm/apf
+apf_test; echo "apf_test: status $?"
+apfvm {asked.command()}; echo "--apf on: status $?"
+get-reg-list; echo "get-reg-list: status $?"
+apfvm {vm.command()} 2>/out/vmm.err; echo $? >/out/status
+""", image="nodriver")
+    assert result.status == 0, said
+    for word in ("apf_test: status 4", "--apf on: status 1", "CONFIG_KVM_ARM_APF=y",
+                 "get-reg-list: status 0", "vregs: PASS"):
+        assert word in said, said
+    assert said.count("No such file or directory") == 2, said
+    assert "new registers" not in said, said
+    outcome = Outcome(result, "nodriver")
+    check(outcome)
+    stats = outcome.record("now")["vcpus"]
+    assert stats and not [key for vcpu in stats for key in vcpu if key.startswith("apf_")], stats
 
 
 def faults(name, **options):
