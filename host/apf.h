@@ -23,7 +23,7 @@ struct apf_work;
  *		ISS2, which says nothing of memory that is to be mapped
  * @declined_pc: the instruction there that the guest last declined it for, 0: none
  * @done:	bit n: the worker of token n has finished. Set by the workers,
- *		taken by the vCPU's thread
+ *		taken by the vCPU's thread, when its dirty ring has room
  * @enable:	the ENABLE word in force, 0: disabled
  * @block:	where the guest's block is
  * @halt_token:	halt for this token's page, at the next request, or APF_NO_TOKEN
@@ -90,6 +90,9 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 				unsigned long hva, bool write_fault);
 bool apf_work_reap(struct apf_work *work);
 void apf_work_orphan(struct apf_work *work);
+
+/* apf-complete.c */
+void apf_complete(struct kvm_vcpu *vcpu);
 
 /* apf-block.c */
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block);
