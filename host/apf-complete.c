@@ -19,6 +19,7 @@
 
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_mmu.h>
+#include <asm/kvm_pgtable.h>
 
 #include "apf.h"
 
@@ -32,10 +33,70 @@ static bool apf_ring_soft_full(const struct kvm_vcpu *vcpu)
 	       ring->soft_limit;
 }
 
+struct apf_leaf {
+	kvm_pte_t	pte;
+	s8		level;
+};
+
+static int apf_leaf_walker(const struct kvm_pgtable_visit_ctx *ctx,
+			   enum kvm_pgtable_walk_flags visit)
+{
+	struct apf_leaf *leaf = ctx->arg;
+
+	leaf->pte = ctx->old;
+	leaf->level = ctx->level;
+
+	return 0;
+}
+
+/* What stage 2 has for a page now. May be another as soon as it is returned. */
+static struct apf_leaf apf_find_leaf(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	struct apf_leaf leaf = {};
+	struct kvm_pgtable_walker walker = {
+		.cb	= apf_leaf_walker,
+		.flags	= KVM_PGTABLE_WALK_LEAF | KVM_PGTABLE_WALK_SHARED,
+		.arg	= &leaf,
+	};
+
+	read_lock(&vcpu->kvm->mmu_lock);
+	kvm_pgtable_walk(vcpu->arch.hw_mmu->pgt, gfn_to_gpa(gfn), PAGE_SIZE, &walker);
+	read_unlock(&vcpu->kvm->mmu_lock);
+
+	return leaf;
+}
+
+/*
+ * The syndrome that the access of the current one would have now. The one that
+ * it had is about a mapping that may be gone, or another, by now: what takes a
+ * page away, or makes a read-only one writable, takes its mapping away too, and
+ * another vCPU may have mapped it since. Told of a permission fault,
+ * user_mem_abort() relaxes the permissions of whatever it finds there: nothing,
+ * or all of a block that has become read-only for the dirty log. A translation
+ * fault on a mapping that needs no more than another permission does nothing.
+ *
+ * Return: 0 if the access would not fault.
+ */
+static u64 apf_syndrome(struct kvm_vcpu *vcpu, gfn_t gfn)
+{
+	bool write = kvm_is_write_fault(vcpu), exec = kvm_vcpu_trap_is_exec_fault(vcpu);
+	u64 need = write ? KVM_PGTABLE_PROT_W : exec ? KVM_PGTABLE_PROT_X : KVM_PGTABLE_PROT_R;
+	u64 ec = exec ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
+	u64 esr = ec << ESR_ELx_EC_SHIFT | ESR_ELx_IL | (write ? ESR_ELx_WNR : 0);
+	struct apf_leaf leaf = apf_find_leaf(vcpu, gfn);
+
+	if (!kvm_pte_valid(leaf.pte))
+		return esr | ESR_ELx_FSC_FAULT_L(KVM_PGTABLE_LAST_LEVEL);
+	if (kvm_pgtable_stage2_pte_prot(leaf.pte) & need)
+		return 0;
+
+	return esr | ESR_ELx_FSC_PERM_L(leaf.level);
+}
+
 /*
  * Map a page that has come, so that whoever waits for it does not fault on it
- * again: user_mem_abort() once more, with the syndrome of the fault. Whatever
- * goes wrong here will show when the guest touches the page.
+ * again: user_mem_abort() once more. Whatever goes wrong here will show when the
+ * guest touches the page.
  */
 static void apf_map(struct kvm_vcpu *vcpu, int token)
 {
@@ -47,10 +108,12 @@ static void apf_map(struct kvm_vcpu *vcpu, int token)
 	unsigned long hva = gfn_to_hva_memslot_prot(slot, gfn, &writable);
 
 	vcpu->arch.fault.esr_el2 = apf->esr[token];
-	if (!kvm_is_error_hva(hva) && (writable || !kvm_is_write_fault(vcpu))) {
+	vcpu->arch.fault.esr_el2 = apf_syndrome(vcpu, gfn);
+	if (vcpu->arch.fault.esr_el2 && !kvm_is_error_hva(hva) &&
+	    (writable || !kvm_is_write_fault(vcpu))) {
 		apf->mapping = true;
 		user_mem_abort(vcpu, gfn_to_gpa(gfn), NULL, slot, hva,
-			       esr_fsc_is_permission_fault(apf->esr[token]));
+			       kvm_vcpu_trap_is_permission_fault(vcpu));
 		apf->mapping = false;
 	}
 	vcpu->arch.fault = fault;

@@ -8,6 +8,7 @@
  *   apf_state.c	guests: ENABLE, and whatever else may come to the block
  *   apf_memory.c	guests: the memory that the block is in
  *   apf_dirty.c	guests: which pages are logged as dirty
+ *   apf_faults.c	guests: other faults than for want of a page, and too many of these
  *   apf_gic.c		guests: announcements among other interrupts
  *   apf_entry.c	guests: an announcement is an interrupt, bit by bit
  *   apf_vectors.c	what a handler finds
@@ -307,6 +308,7 @@ extern const struct apf_case gic_cases[];
 extern const struct apf_case entry_cases[];
 extern const struct apf_case memory_cases[];
 extern const struct apf_case dirty_cases[];
+extern const struct apf_case fault_cases[];
 
 /* apf_vectors.c */
 
