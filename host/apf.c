@@ -263,12 +263,16 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
 
 	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
+
+	/*
+	 * It came, and is gone again, or has gone bad. The guest may never touch it,
+	 * and is somewhere else now: the error belongs to its access, if there is one.
+	 */
+	if (mapping && is_error_noslot_pfn(pfn))
+		return KVM_PFN_APF_PENDING;
+
 	if (!would_block)
 		return pfn;
-
-	/* It came, and is gone again: the fault will tell. */
-	if (mapping)
-		return KVM_PFN_APF_PENDING;
 
 	if (apf_fault(vcpu, slot, gfn, write_fault))
 		return KVM_PFN_APF_PENDING;
