@@ -134,7 +134,7 @@ static void apf_work_done(struct apf_work *work)
 	spin_lock(&work->lock);
 	vcpu = work->vcpu;
 	if (vcpu) {
-		/* @failed before @done; pairs with the xchg() in apf_reap_done(). */
+		/* @failed before @done; pairs with apf_reap_done(). */
 		smp_mb__before_atomic();
 		set_bit(work->token, &vcpu->arch.apf->done);
 		kvm_make_request(KVM_REQ_APF, vcpu);

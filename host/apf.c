@@ -19,6 +19,7 @@
  *     kvm_apf_handle_request()
  *       apf_halt()		as in WFI, until an interrupt or the page
  *       apf_complete()		for all that is done: map it, ready bits, one PPI
+ *				(apf-complete.c)
  *
  * Everything but the worker runs in the vCPU's own thread.
  */
@@ -27,7 +28,6 @@
 #include <trace/events/kvm.h>
 
 #include <asm/kvm_emulate.h>
-#include <asm/kvm_mmu.h>
 
 #include "apf.h"
 #include "apf-decide.h"
@@ -263,12 +263,16 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
 
 	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
+
+	/*
+	 * It came, and is gone again, or has gone bad. The guest may never touch it,
+	 * and is somewhere else now: the error belongs to its access, if there is one.
+	 */
+	if (mapping && is_error_noslot_pfn(pfn))
+		return KVM_PFN_APF_PENDING;
+
 	if (!would_block)
 		return pfn;
-
-	/* It came, and is gone again: the fault will tell. */
-	if (mapping)
-		return KVM_PFN_APF_PENDING;
 
 	if (apf_fault(vcpu, slot, gfn, write_fault))
 		return KVM_PFN_APF_PENDING;
@@ -308,76 +312,6 @@ static void apf_halt(struct kvm_vcpu *vcpu)
 
 	vcpu->stat.apf_halted++;
 	kvm_vcpu_wfi(vcpu);
-}
-
-/*
- * Map a page that has come, so that whoever waits for it does not fault on it
- * again: user_mem_abort() once more, with the syndrome of the fault. Whatever
- * goes wrong here will show when the guest touches the page.
- */
-static void apf_map(struct kvm_vcpu *vcpu, int token)
-{
-	struct kvm_vcpu_fault_info fault = vcpu->arch.fault;
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	gfn_t gfn = apf->tokens.gfn[token];
-	struct kvm_memory_slot *slot = gfn_to_memslot(vcpu->kvm, gfn);
-	bool writable;
-	unsigned long hva = gfn_to_hva_memslot_prot(slot, gfn, &writable);
-
-	vcpu->arch.fault.esr_el2 = apf->esr[token];
-	if (!kvm_is_error_hva(hva) && (writable || !kvm_is_write_fault(vcpu))) {
-		apf->mapping = true;
-		user_mem_abort(vcpu, gfn_to_gpa(gfn), NULL, slot, hva,
-			       esr_fsc_is_permission_fault(apf->esr[token]));
-		apf->mapping = false;
-	}
-	vcpu->arch.fault = fault;
-}
-
-static void apf_reap_done(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	unsigned long failed = 0, done = xchg(&apf->done, 0);
-	int token;
-
-	for_each_set_bit(token, &done, APF_TOKENS) {
-		if (apf_work_reap(apf->work[token]))
-			apf_map(vcpu, token);
-		else
-			failed |= BIT(token);
-	}
-
-	apf_tokens_done(&apf->tokens, done, failed);
-}
-
-/* Ready bits for all that is owed, and one PPI for all of them. */
-static void apf_post_ready(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	unsigned long owed = apf->tokens.owed;
-	int token;
-
-	if (apf->retry)
-		apf_path(APF_PATH_RETRIED);
-	WRITE_ONCE(apf->retry, owed && apf_block_ready(vcpu, owed));
-	if (!owed || apf->retry)
-		return;
-
-	apf_tokens_posted(&apf->tokens);
-	vcpu->stat.apf_ready += hweight_long(owed);
-	vcpu->stat.apf_batches++;
-	for_each_set_bit(token, &owed, APF_TOKENS)
-		trace_kvm_async_pf_ready(token, gfn_to_gpa(apf->tokens.gfn[token]));
-	vgic_apf_pend_ready(vcpu);
-}
-
-static void apf_complete(struct kvm_vcpu *vcpu)
-{
-	int idx = srcu_read_lock(&vcpu->kvm->srcu);
-
-	apf_reap_done(vcpu);
-	apf_post_ready(vcpu);
-	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 }
 
 /*

@@ -23,7 +23,7 @@ struct apf_work;
  *		ISS2, which says nothing of memory that is to be mapped
  * @declined_pc: the instruction there that the guest last declined it for, 0: none
  * @done:	bit n: the worker of token n has finished. Set by the workers,
- *		taken by the vCPU's thread
+ *		taken by the vCPU's thread, when its dirty ring has room
  * @enable:	the ENABLE word in force, 0: disabled
  * @block:	where the guest's block is
  * @halt_token:	halt for this token's page, at the next request, or APF_NO_TOKEN
@@ -111,6 +111,9 @@ unsigned long apf_work_hva(const struct apf_work *work);
 
 /* apf-stale.c */
 int apf_find_token(struct kvm_vcpu *vcpu, gfn_t gfn, unsigned long hva);
+
+/* apf-complete.c */
+void apf_complete(struct kvm_vcpu *vcpu);
 
 /* apf-block.c */
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block);

@@ -35,7 +35,7 @@ static bool is_our_worker(const char *task)
 	return strstr(name, ours);
 }
 
-static unsigned int count_workers(void)
+unsigned int count_workers(void)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -57,24 +57,69 @@ void wait_for_workers(void)
 		usleep(POLL_US);
 }
 
-/* EEXIST: an answer crossed the request. Who asked is to be woken still. */
-static void copy_page(struct apf_pages *p, unsigned int page)
+static struct uffdio_range range_of(struct apf_pages *p, unsigned int page)
 {
-	struct uffdio_copy copy = {
-		.dst = (u64)p->memory + (u64)page * COLD_STRIDE,
-		.src = (u64)p->copy,
+	return (struct uffdio_range) {
+		.start = (u64)p->memory + (u64)page * COLD_STRIDE,
 		.len = getpagesize(),
 	};
-	struct uffdio_range range = { .start = copy.dst, .len = copy.len };
-	int ret;
+}
+
+static int copy_page(struct apf_pages *p, unsigned int page, struct uffdio_range range)
+{
+	struct uffdio_copy copy = {
+		.dst = range.start,
+		.src = (u64)p->copy,
+		.len = range.len,
+	};
 
 	*(u64 *)p->copy = COLD_WORD(page);
+
+	return ioctl(p->uffd, UFFDIO_COPY, &copy);
+}
+
+static int continue_page(struct apf_pages *p, struct uffdio_range range)
+{
+	struct uffdio_continue at = { .range = range };
+
+	return ioctl(p->uffd, UFFDIO_CONTINUE, &at);
+}
+
+static int write_protect(struct apf_pages *p, struct uffdio_range range, u64 mode)
+{
+	struct uffdio_writeprotect protect = { .range = range, .mode = mode };
+
+	return ioctl(p->uffd, UFFDIO_WRITEPROTECT, &protect);
+}
+
+static int give(struct apf_pages *p, unsigned int page, struct uffdio_range range)
+{
+	switch (p->page[page].answer) {
+	case ANSWER_COPY:
+		return copy_page(p, page, range);
+	case ANSWER_CONTINUE:
+		return continue_page(p, range);
+	case ANSWER_UNPROTECT:
+		return write_protect(p, range, 0);
+	case ANSWER_WAKE:
+		return ioctl(p->uffd, UFFDIO_WAKE, &range);
+	}
+
+	return -1;
+}
+
+/* EEXIST: an answer crossed the request. Who asked is to be woken still. */
+static void answer(struct apf_pages *p, unsigned int page)
+{
+	struct uffdio_range range = range_of(p, page);
+	int ret;
+
 	do {
-		ret = ioctl(p->uffd, UFFDIO_COPY, &copy);
+		ret = give(p, page, range);
 	} while (ret && errno == EAGAIN);
 	if (ret && errno == EEXIST)
 		ret = ioctl(p->uffd, UFFDIO_WAKE, &range);
-	TEST_ASSERT(!ret, "UFFDIO_COPY of page %u: errno %d", page, errno);
+	TEST_ASSERT(!ret, "page %u cannot be given: errno %d", page, errno);
 
 	p->page[page].asked = false;
 	p->asked--;
@@ -97,12 +142,20 @@ static bool serve(struct apf_pages *p)
 
 	for (i = 0; i < COLD_PAGES && p->asked; i++) {
 		if (may_go(p, &p->page[i]))
-			copy_page(p, i);
+			answer(p, i);
 		else if (p->page[i].asked && p->page[i].policy == PAGE_SERVE_AT)
 			waits = true;
 	}
 
 	return waits;
+}
+
+static enum page_answer answer_to(u64 pagefault_flags)
+{
+	if (pagefault_flags & UFFD_PAGEFAULT_FLAG_WP)
+		return ANSWER_UNPROTECT;
+
+	return pagefault_flags & UFFD_PAGEFAULT_FLAG_MINOR ? ANSWER_CONTINUE : ANSWER_COPY;
 }
 
 static void take_request(struct apf_pages *p, const struct uffd_msg *msg)
@@ -113,6 +166,7 @@ static void take_request(struct apf_pages *p, const struct uffd_msg *msg)
 	page = &p->page[(msg->arg.pagefault.address - (u64)p->memory) / COLD_STRIDE];
 	p->asked += !page->asked;
 	page->asked = true;
+	page->answer = answer_to(msg->arg.pagefault.flags);
 }
 
 static void take_requests(struct apf_pages *p)
@@ -172,7 +226,7 @@ void pages_release(struct apf_pages *p, unsigned int page)
 	pthread_mutex_lock(&p->lock);
 	while (!p->page[page].asked)
 		pthread_cond_wait(&p->changed, &p->lock);
-	copy_page(p, page);
+	answer(p, page);
 	pthread_mutex_unlock(&p->lock);
 
 	pages_settle(p);
@@ -188,7 +242,7 @@ void pages_release_all(struct apf_pages *p, unsigned int count)
 	TEST_ASSERT_EQ(p->asked, count);
 	for (i = 0; i < COLD_PAGES; i++)
 		if (p->page[i].asked)
-			copy_page(p, i);
+			answer(p, i);
 	pthread_mutex_unlock(&p->lock);
 
 	pages_settle(p);
@@ -212,6 +266,41 @@ void pages_forget(struct apf_pages *p)
 		    "madvise: errno %d", errno);
 }
 
+void pages_forget_one(struct apf_pages *p, unsigned int page)
+{
+	struct uffdio_range range = range_of(p, page);
+
+	TEST_ASSERT(!madvise((void *)range.start, range.len, MADV_DONTNEED),
+		    "madvise: errno %d", errno);
+}
+
+void pages_protect(struct apf_pages *p, unsigned int page)
+{
+	TEST_ASSERT(!write_protect(p, range_of(p, page), UFFDIO_WRITEPROTECT_MODE_WP),
+		    "UFFDIO_WRITEPROTECT: errno %d", errno);
+}
+
+/* Who has asked is not woken before the page is released. */
+void pages_unprotect(struct apf_pages *p, unsigned int page)
+{
+	pthread_mutex_lock(&p->lock);
+	while (!p->page[page].asked)
+		pthread_cond_wait(&p->changed, &p->lock);
+	TEST_ASSERT(!write_protect(p, range_of(p, page), UFFDIO_WRITEPROTECT_MODE_DONTWAKE),
+		    "UFFDIO_WRITEPROTECT: errno %d", errno);
+	p->page[page].answer = ANSWER_WAKE;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Of a page that is there: whoever touches it is sent SIGBUS. */
+void pages_poison(struct apf_pages *p, unsigned int page)
+{
+	struct uffdio_poison poison = { .range = range_of(p, page) };
+
+	pages_forget_one(p, page);
+	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_POISON, &poison), "UFFDIO_POISON: errno %d", errno);
+}
+
 u64 pages_served(struct apf_pages *p)
 {
 	u64 served;
@@ -223,26 +312,43 @@ u64 pages_served(struct apf_pages *p)
 	return served;
 }
 
-void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory)
+static void open_uffd(struct apf_pages *p)
 {
-	struct uffdio_api api = { .api = UFFD_API };
+	const struct apf_case *c = p->v->c;
+	struct uffdio_api api = { .api = UFFD_API, .features = c->uffd_features };
 	struct uffdio_register reg = {
-		.range.start = (u64)memory,
+		.range.start = (u64)p->memory,
 		.range.len = (size_t)COLD_PAGES * COLD_STRIDE,
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
+		.mode = c->uffd_mode ?: UFFDIO_REGISTER_MODE_MISSING,
 	};
-
-	p->v = v;
-	p->memory = memory;
-	p->copy = aligned_alloc(getpagesize(), getpagesize());
-	TEST_ASSERT(p->copy, "no memory");
-	memset(p->copy, 0, getpagesize());
 
 	/* KVM faults from the kernel, which needs root or a sysctl. */
 	p->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	__TEST_REQUIRE(p->uffd >= 0, "userfaultfd: errno %d", errno);
-	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_API, &api), "UFFDIO_API: errno %d", errno);
+	__TEST_REQUIRE(!ioctl(p->uffd, UFFDIO_API, &api), "UFFDIO_API: errno %d", errno);
 	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER: errno %d", errno);
+}
+
+/* For minor faults, all of it is in the page cache. */
+static void fill_alias(struct apf_pages *p)
+{
+	u64 i;
+
+	for (i = 0; i < COLD_PAGES; i++)
+		*(u64 *)(p->alias + i * COLD_STRIDE) = COLD_WORD(i);
+}
+
+void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory, void *alias)
+{
+	p->v = v;
+	p->memory = memory;
+	p->alias = alias;
+	p->copy = aligned_alloc(getpagesize(), getpagesize());
+	TEST_ASSERT(p->copy, "no memory");
+	memset(p->copy, 0, getpagesize());
+	open_uffd(p);
+	if (p->alias)
+		fill_alias(p);
 
 	p->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	TEST_ASSERT(p->poke >= 0, "eventfd: errno %d", errno);

@@ -8,6 +8,8 @@
  *   apf_state.c	guests: ENABLE, and whatever else may come to the block
  *   apf_memory.c	guests: the memory that the block is in
  *   apf_life.c		guests: a vCPU that is stopped or suspended, memory that is another
+ *   apf_dirty.c	guests: which pages are logged as dirty
+ *   apf_faults.c	guests: other faults than for want of a page, and too many of these
  *   apf_gic.c		guests: announcements among other interrupts
  *   apf_entry.c	guests: an announcement is an interrupt, bit by bit
  *   apf_vectors.c	what a handler finds
@@ -58,6 +60,7 @@ enum apf_stat {
 	APF_BATCHES,
 	APF_COUNTS,
 	WFI_EXITS = APF_COUNTS,
+	STAGE2_ABORTS,
 	APF_STATS,
 };
 
@@ -80,7 +83,11 @@ struct apf_case {
 	/* Instead of the guest's alone, with the faults to make. */
 	void		(*run)(const struct apf_case *c, u64 faults);
 	void		(*on_irq)(struct ex_regs *regs);
+	/* After KVM_EXIT_DIRTY_RING_FULL; the VM has a dirty ring, as small as can be. */
+	void		(*ring_full)(struct apf_vm *v);
 	u32		cold_flags;		/* KVM_MEM_* */
+	u64		uffd_mode;		/* UFFDIO_REGISTER_MODE_*, if not missing pages alone */
+	u64		uffd_features;		/* UFFD_FEATURE_* */
 	bool		beyond_file;		/* cold memory is a file of 0 bytes */
 	bool		block_is_huge;		/* it is in a huge page, if one is to be had */
 	bool		needs_el0_32;		/* AArch32 in EL0 */
@@ -96,8 +103,17 @@ enum page_policy {
 	PAGE_SERVE_AT,
 };
 
+/* What ends the wait of who has asked for a page. */
+enum page_answer {
+	ANSWER_COPY,
+	ANSWER_CONTINUE,	/* it is in the page cache */
+	ANSWER_UNPROTECT,
+	ANSWER_WAKE,		/* all is done but that */
+};
+
 struct cold_page {
 	enum page_policy	policy;
+	enum page_answer	answer;
 	bool			asked;
 	enum apf_stat		stat;
 	u64			above;
@@ -106,6 +122,7 @@ struct cold_page {
 struct apf_pages {
 	struct apf_vm		*v;
 	char			*memory;
+	char			*alias;		/* the same, if it is shared, and never cold */
 	char			*copy;
 	int			uffd;
 	int			poke;
@@ -118,15 +135,20 @@ struct apf_pages {
 	struct cold_page	page[COLD_PAGES];
 };
 
-void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory);
+void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory, void *alias);
 void pages_destroy(struct apf_pages *p);
 void pages_release(struct apf_pages *p, unsigned int page);
 void pages_release_all(struct apf_pages *p, unsigned int count);
 void pages_policy(struct apf_pages *p, unsigned int page, enum page_policy policy,
 		  enum apf_stat stat);
 void pages_forget(struct apf_pages *p);
+void pages_protect(struct apf_pages *p, unsigned int page);
+void pages_unprotect(struct apf_pages *p, unsigned int page);
+void pages_poison(struct apf_pages *p, unsigned int page);
+void pages_forget_one(struct apf_pages *p, unsigned int page);
 u64 pages_served(struct apf_pages *p);
 void pages_settle(struct apf_pages *p);
+unsigned int count_workers(void);
 void wait_for_workers(void);
 
 /* apf_vm.c */
@@ -288,6 +310,8 @@ extern const struct apf_case gic_cases[];
 extern const struct apf_case entry_cases[];
 extern const struct apf_case memory_cases[];
 extern const struct apf_case life_cases[];
+extern const struct apf_case dirty_cases[];
+extern const struct apf_case fault_cases[];
 
 /* apf_vectors.c */
 

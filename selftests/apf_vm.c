@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* apf_test: the VM of a case, one vCPU, and what it leaves KVM_RUN for. */
 #include <linux/bitfield.h>
+#include <linux/userfaultfd.h>
 #include <sys/mman.h>
 
 #include "apf_test.h"
@@ -17,6 +18,7 @@ const char * const apf_stat_names[APF_STATS] = {
 	[APF_READY]	= "apf_ready",
 	[APF_BATCHES]	= "apf_batches",
 	[WFI_EXITS]	= "wfi_exit_stat",
+	[STAGE2_ABORTS]	= "stage2_aborts",
 };
 
 static off_t find_stat(const struct kvm_stats_header *header, struct kvm_stats_desc *all,
@@ -91,7 +93,8 @@ static void add_memory(struct apf_vm *v, u64 addr, u32 slot, size_t size, u32 fl
 {
 	enum vm_mem_backing_src_type source = VM_MEM_SRC_ANONYMOUS;
 
-	if (slot == COLD_SLOT && v->c->beyond_file)
+	if (slot == COLD_SLOT &&
+	    (v->c->beyond_file || v->c->uffd_mode & UFFDIO_REGISTER_MODE_MINOR))
 		source = VM_MEM_SRC_SHMEM;
 	if (slot == BLOCK_SLOT && v->c->block_is_huge) {
 		source = VM_MEM_SRC_ANONYMOUS_THP;
@@ -105,7 +108,8 @@ static void add_memories(struct apf_vm *v)
 {
 	u64 i;
 
-	add_memory(v, BLOCK_BASE, BLOCK_SLOT, SZ_64K, 0);
+	add_memory(v, BLOCK_BASE, BLOCK_SLOT, SZ_64K,
+		   v->c->ring_full ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 	for (i = 0; i < SZ_64K; i += v->vm->page_size)
 		map(v->vm, BLOCK_BASE + i, false);
 	add_memory(v, READ_ONLY_BASE, READ_ONLY_SLOT, SZ_64K, KVM_MEM_READONLY);
@@ -134,7 +138,7 @@ static void make_cold(struct apf_vm *v)
 	if (v->c->beyond_file)
 		TEST_ASSERT(!ftruncate(cold->fd, 0), "ftruncate: errno %d", errno);
 	else
-		pages_create(&v->pages, v, cold->host_mem);
+		pages_create(&v->pages, v, cold->host_mem, cold->host_alias);
 }
 
 static bool has_el0_32(struct kvm_vcpu *vcpu)
@@ -146,11 +150,22 @@ static bool has_el0_32(struct kvm_vcpu *vcpu)
 	return FIELD_GET(ID_AA64PFR0_EL1_EL0, pfr0) == ID_AA64PFR0_EL1_EL0_AARCH32;
 }
 
+/* KVM makes a vCPU's ring together with it. */
+static void create_vm(struct apf_vm *v)
+{
+	v->vm = vm_create(1);
+	if (v->c->ring_full) {
+		__TEST_REQUIRE(kvm_has_cap(KVM_CAP_DIRTY_LOG_RING_ACQ_REL), "no dirty ring");
+		vm_enable_dirty_ring(v->vm, getpagesize());
+	}
+	v->vcpu = vm_vcpu_add(v->vm, 0, v->c->guest);
+}
+
 void apf_vm_create(struct apf_vm *v, const struct apf_case *c)
 {
 	memset(v, 0, sizeof(*v));
 	v->c = c;
-	v->vm = vm_create_with_one_vcpu(&v->vcpu, c->guest);
+	create_vm(v);
 	__TEST_REQUIRE(!c->needs_el0_32 || has_el0_32(v->vcpu), "no AArch32 in EL0");
 	add_memories(v);
 	install_handlers(v);
@@ -201,10 +216,13 @@ static void obey(struct apf_vm *v, enum apf_command cmd, u64 arg0, u64 arg1)
 	}
 }
 
-/* The only exits that are no ucall: stores to a read-only memslot. */
+/* The only exits that are no ucall: a full ring, and stores to a read-only memslot. */
 static void take_exit(struct apf_vm *v)
 {
 	struct kvm_run *run = v->vcpu->run;
+
+	if (run->exit_reason == KVM_EXIT_DIRTY_RING_FULL && v->c->ring_full)
+		return v->c->ring_full(v);
 
 	TEST_ASSERT_EQ(run->exit_reason, KVM_EXIT_MMIO);
 	TEST_ASSERT(run->mmio.is_write, "read of %llx", run->mmio.phys_addr);

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * apf_test: faults that wait for something else than a missing page, pages that
+ * are bad, and more pages than the operator allows. An announced fault costs one
+ * stage-2 abort whatever it was, and what is wrong with a page shows where the
+ * guest touches it.
+ */
+#include <fcntl.h>
+#include <linux/bitmap.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
+
+#include "apf_test.h"
+
+#define STORED		5
+#define CAP		4
+#define CAP_FILE	"/sys/module/kvm-arm/parameters/apf_pages"
+
+enum {
+	HOST_PROTECT,		/* page: for reading only */
+	HOST_UNPROTECT,		/* page: but who has asked is not told */
+	HOST_COUNT,		/* stage-2 aborts from here on, */
+	HOST_ABORTS,		/* number: so many they were */
+	HOST_DIRTY,		/* page: it and the next are dirty, and no other */
+	HOST_POISON,		/* page: it comes, and is gone bad before the vCPU is told */
+	HOST_SOUND,		/* nobody has noticed yet */
+	HOST_CURED,		/* page: it was bad, and was touched */
+};
+
+static void host(u64 what, u64 number)
+{
+	command(CMD_HOST, what << 32 | number, 0);
+}
+
+static u64 aborts_before;
+
+static void check_dirty(struct apf_vm *v, u64 first)
+{
+	u64 log[BITS_TO_LONGS(COLD_PAGES * COLD_STRIDE / SZ_4K)] = {};
+	u64 i, per_page = COLD_STRIDE / getpagesize();
+
+	kvm_vm_get_dirty_log(v->vm, COLD_SLOT, log);
+	for (i = 0; i < COLD_PAGES * per_page; i++)
+		TEST_ASSERT(!!test_bit(i, log) ==
+			    (i % per_page == 0 && i >= first * per_page && i < (first + 2) * per_page),
+			    "page %lu is %sdirty", i, test_bit(i, log) ? "" : "not ");
+}
+
+/* Who was sent SIGBUS, and where the guest was. */
+static struct {
+	struct apf_vm	*v;
+	unsigned int	page;
+	unsigned int	count;
+	int		code;
+	void		*addr;
+	u64		pc;
+} bus;
+
+/* Of the vCPU's thread, when it is out of KVM_RUN. The page is cold again after it. */
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	bus.count++;
+	bus.code = info->si_code;
+	bus.addr = info->si_addr;
+	vcpu_get_reg(bus.v->vcpu, ARM64_CORE_REG(regs.pc), &bus.pc);
+	pages_forget_one(&bus.v->pages, bus.page);
+}
+
+static void come_and_go_bad(struct apf_vm *v, unsigned int page)
+{
+	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+
+	bus.v = v;
+	bus.page = page;
+	TEST_ASSERT(!sigaction(SIGBUS, &action, NULL), "sigaction: errno %d", errno);
+	pages_release(&v->pages, page);
+	pages_poison(&v->pages, page);
+}
+
+static void check_sigbus(struct apf_vm *v, unsigned int page)
+{
+	TEST_ASSERT_EQ(bus.count, 1);
+	TEST_ASSERT_EQ(bus.code, BUS_MCEERR_AR);
+	TEST_ASSERT_EQ((u64)bus.addr, (u64)v->pages.memory + (u64)page * COLD_STRIDE);
+	TEST_ASSERT_EQ(bus.pc, (u64)el0_load);
+}
+
+static void host_faults(struct apf_vm *v, u64 word)
+{
+	u32 number = word;
+
+	switch (word >> 32) {
+	case HOST_PROTECT:
+		return pages_protect(&v->pages, number);
+	case HOST_UNPROTECT:
+		return pages_unprotect(&v->pages, number);
+	case HOST_COUNT:
+		aborts_before = apf_vm_stat(v, STAGE2_ABORTS);
+		return;
+	case HOST_ABORTS:
+		TEST_ASSERT_EQ(apf_vm_stat(v, STAGE2_ABORTS) - aborts_before, number);
+		return;
+	case HOST_DIRTY:
+		return check_dirty(v, number);
+	case HOST_POISON:
+		return come_and_go_bad(v, number);
+	case HOST_SOUND:
+		TEST_ASSERT_EQ(bus.count, 0);
+		return;
+	case HOST_CURED:
+		return check_sigbus(v, number);
+	}
+}
+
+/*
+ * The page comes, and the access is made again. The first time, code may be missing
+ * that the second time is there: so each is done for an even page first.
+ */
+static void comes(unsigned int page, const char *entry, unsigned int aborts)
+{
+	release(page);
+	wait_ready(BIT(guest.token));
+	GUEST_ASSERT(el0_run(page, STORED, entry, 0));
+	if (page % 2)
+		host(HOST_ABORTS, aborts);
+}
+
+static void announced_once(unsigned int page, const char *entry)
+{
+	host(HOST_COUNT, 0);
+	GUEST_ASSERT(!el0_run(page, STORED, entry, 0));
+	comes(page, entry, 1);
+}
+
+/* A page that is there, and mapped for reading, but not to be written now. */
+static void protected(unsigned int page)
+{
+	works_with(page);
+	host(HOST_PROTECT, page);
+	loads(page);
+}
+
+static void guest_write_protected(void)
+{
+	unsigned int page;
+
+	guest_set_up();
+	for (page = 0; page < 2; page++) {
+		protected(page);
+		announced_once(page, el0_store);
+	}
+	host(HOST_DIRTY, 0);
+	GUEST_DONE();
+}
+
+/* By the time the vCPU is told, another access has mapped the page for reading. */
+static void guest_protected_and_mapped(void)
+{
+	unsigned int page;
+
+	guest_set_up();
+	for (page = 0; page < 2; page++) {
+		protected(page);
+		host(HOST_COUNT, 0);
+		GUEST_ASSERT(!el0_run(page, STORED, el0_store, 0));
+		host(HOST_UNPROTECT, page);
+		loads(page);
+		comes(page, el0_store, 2);
+	}
+	host(HOST_DIRTY, 0);
+	GUEST_DONE();
+}
+
+static void guest_minor(void)
+{
+	unsigned int page;
+
+	guest_set_up();
+	for (page = 0; page < 2; page++) {
+		announced_once(page, el0_load);
+		loads(page);
+	}
+	for (; page < 4; page++)
+		announced_once(page, el0_store);
+	host(HOST_DIRTY, 2);
+	GUEST_DONE();
+}
+
+static void guest_poisoned(void)
+{
+	unsigned int token;
+
+	guest_set_up();
+	token = announced(0);
+	host(HOST_POISON, 0);
+	wait_ready(BIT(token));
+	host(HOST_SOUND, 0);
+	works_with(0);
+	host(HOST_CURED, 0);
+	GUEST_DONE();
+}
+
+static char cap_before[16];
+
+static void set_cap(const char *value)
+{
+	int fd = open(CAP_FILE, O_WRONLY);
+
+	TEST_ASSERT(fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value),
+		    CAP_FILE ": errno %d", errno);
+	close(fd);
+}
+
+static void restore_cap(void)
+{
+	set_cap(cap_before);
+}
+
+/* The cap of the test's own, until its process ends. */
+static void lower_cap(void)
+{
+	int fd = open(CAP_FILE, O_RDONLY);
+
+	__TEST_REQUIRE(fd >= 0 && !access(CAP_FILE, W_OK), CAP_FILE ": errno %d", errno);
+	TEST_ASSERT(read(fd, cap_before, sizeof(cap_before) - 1) > 0, "errno %d", errno);
+	close(fd);
+	atexit(restore_cap);
+}
+
+static void host_cap(struct apf_vm *v, u64 cap)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%lu", cap);
+	set_cap(value);
+}
+
+static u64 announce_up_to_cap(unsigned int first)
+{
+	u64 tokens = 0;
+	unsigned int i;
+
+	for (i = 0; i < CAP; i++)
+		tokens |= BIT(announced(first + i));
+	serve_at_sync(first + CAP);
+	loads(first + CAP);
+
+	return tokens;
+}
+
+/* It leaves pages under way, which are given back only when the VM is gone. */
+static void guest_capped(void)
+{
+	u64 tokens;
+
+	guest_set_up();
+	command(CMD_HOST, CAP, 0);
+	tokens = announce_up_to_cap(0);
+	command(CMD_RELEASE_ALL, CAP, 0);
+	wait_ready(tokens);
+	command(CMD_HOST, 0, 0);
+	serve_at_sync(2 * CAP);
+	loads_unmasked(2 * CAP);
+	command(CMD_HOST, CAP, 0);
+	announce_up_to_cap(3 * CAP);
+	GUEST_DONE();
+}
+
+static void run_capped(const struct apf_case *c, u64 faults)
+{
+	struct apf_vm v;
+	int i;
+
+	lower_cap();
+	for (i = 0; i < 2; i++) {
+		apf_vm_create(&v, c);
+		apf_vm_run(&v);
+		apf_vm_check_counts(&v);
+		TEST_ASSERT_EQ(count_workers(), CAP);
+		apf_vm_destroy(&v);
+	}
+}
+
+const struct apf_case fault_cases[] = {
+	{
+		.name = "write_protected",
+		.guest = guest_write_protected,
+		.host = host_faults,
+		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
+	},
+	{
+		.name = "write_protected_and_mapped",
+		.guest = guest_protected_and_mapped,
+		.host = host_faults,
+		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
+	},
+	{
+		.name = "minor_faults",
+		.guest = guest_minor,
+		.host = host_faults,
+		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
+		.uffd_features = UFFD_FEATURE_MINOR_SHMEM,
+		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
+	},
+	{
+		.name = "poisoned_before_it_is_mapped",
+		.guest = guest_poisoned,
+		.host = host_faults,
+		.uffd_features = UFFD_FEATURE_POISON,
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "capped",
+		.guest = guest_capped,
+		.host = host_cap,
+		.run = run_capped,
+		.expect = { [APF_ANNOUNCED] = 2 * CAP, [APF_SYNC] = 3, [APF_READY] = CAP,
+			    [APF_BATCHES] = 1 },
+	},
+	{}
+};
