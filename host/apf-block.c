@@ -36,12 +36,15 @@ static_assert(KVM_APF_SMCCC_ID ==
 	      ARM_SMCCC_CALL_VAL(ARM_SMCCC_FAST_CALL, ARM_SMCCC_SMC_64,
 				 ARM_SMCCC_OWNER_VENDOR_HYP, KVM_APF_SMCCC_FUNC));
 
-/* The block in the VMM's memory. NULL: there is no memory now that can be written. */
-static struct kvm_apf_block __user *apf_block(struct kvm_vcpu *vcpu)
+/*
+ * The block in the VMM's memory. NULL: there is no memory now that can be written.
+ * @fail: the knob of this kind of access.
+ */
+static struct kvm_apf_block __user *apf_block(struct kvm_vcpu *vcpu, enum apf_knob fail)
 {
 	struct gfn_to_hva_cache *where = &vcpu->arch.apf->block;
 
-	if (apf_knob_every(APF_KNOB_FAIL_BLOCK))
+	if (apf_knob_every(APF_KNOB_FAIL_BLOCK) || apf_knob_every(fail))
 		return NULL;
 
 	/* As kvm_write_guest_cached(): where that fails, @hva says so. */
@@ -62,7 +65,7 @@ static void apf_block_dirty(struct kvm_vcpu *vcpu)
 /* Only what the guest writes: @ready, @missing and @declined. */
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block)
 {
-	struct kvm_apf_block __user *from = apf_block(vcpu);
+	struct kvm_apf_block __user *from = apf_block(vcpu, APF_KNOB_FAIL_READ);
 
 	if (!from || get_user(block->ready, &from->ready) ||
 	    get_user(block->missing, &from->missing) ||
@@ -95,7 +98,7 @@ static int apf_put_announcement(struct kvm_apf_block __user *to, int token, u64 
  */
 int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc)
 {
-	struct kvm_apf_block __user *to = apf_block(vcpu);
+	struct kvm_apf_block __user *to = apf_block(vcpu, APF_KNOB_FAIL_TELL);
 	int ret;
 
 	if (!to)
@@ -109,7 +112,7 @@ int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc)
 
 int apf_block_clear_declined(struct kvm_vcpu *vcpu)
 {
-	struct kvm_apf_block __user *to = apf_block(vcpu);
+	struct kvm_apf_block __user *to = apf_block(vcpu, APF_KNOB_FAIL_TELL);
 
 	if (!to || put_user(0, &to->declined))
 		return -EFAULT;
@@ -155,7 +158,7 @@ static int apf_user_or(__le64 __user *to, __le64 bits)
 /* Add ready bits to those that the guest has not taken yet. */
 int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 {
-	struct kvm_apf_block __user *to = apf_block(vcpu);
+	struct kvm_apf_block __user *to = apf_block(vcpu, APF_KNOB_FAIL_READY);
 	int ret;
 
 	if (!to)

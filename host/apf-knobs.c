@@ -10,7 +10,11 @@
  *			at the vCPU's n-th fault after it
  *   knobs/rival	n: INTID n is pended together with each announcement
  *   knobs/fail_alloc	n: each n-th allocation fails
- *   knobs/fail_block	n: each n-th access to a block fails
+ *   knobs/fail_block	n: each n-th access to a block fails, of whatever kind
+ *   knobs/fail_read	n: each n-th of those that read it at a fault
+ *   knobs/fail_tell	n: each n-th of those that write an announcement, or clear
+ *			@declined
+ *   knobs/fail_ready	n: each n-th of those that write ready bits
  *   knobs/hold_done	n: a page that has come is told n ms later
  *   knobs/hold_halt	n: a halt begins n ms after the fault
  *
@@ -34,6 +38,9 @@ static const char * const apf_knob_names[APF_KNOBS] = {
 	[APF_KNOB_RIVAL]	= "rival",
 	[APF_KNOB_FAIL_ALLOC]	= "fail_alloc",
 	[APF_KNOB_FAIL_BLOCK]	= "fail_block",
+	[APF_KNOB_FAIL_READ]	= "fail_read",
+	[APF_KNOB_FAIL_TELL]	= "fail_tell",
+	[APF_KNOB_FAIL_READY]	= "fail_ready",
 	[APF_KNOB_HOLD_DONE]	= "hold_done",
 	[APF_KNOB_HOLD_HALT]	= "hold_halt",
 };
