@@ -185,10 +185,7 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 	work->gfn = gfn;
 	work->hva = hva;
 	work->token = token;
-	/* What hva_to_pfn_slow() asks for. */
-	work->gup_flags = FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT;
-	if (write_fault)
-		work->gup_flags |= FOLL_WRITE;
+	work->gup_flags = apf_gup_flags(write_fault);
 
 	queue_work(work->pool->wq, &work->work);
 
