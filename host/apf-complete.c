@@ -67,13 +67,13 @@ static struct apf_leaf apf_find_leaf(struct kvm_vcpu *vcpu, gfn_t gfn)
 }
 
 /*
- * The syndrome that the access of the current one would have now. The one that
- * it had is about a mapping that may be gone, or another, by now: what takes a
- * page away, or makes a read-only one writable, takes its mapping away too, and
- * another vCPU may have mapped it since. Told of a permission fault,
- * user_mem_abort() relaxes the permissions of whatever it finds there: nothing,
- * or all of a block that has become read-only for the dirty log. A translation
- * fault on a mapping that needs no more than another permission does nothing.
+ * vcpu->arch.fault has the syndrome that an access had. Which one would it have
+ * now? What takes a page away, or makes a read-only page writable, removes its
+ * stage-2 mapping, too, and another vCPU may have mapped it since. For a stale
+ * permission fault, user_mem_abort() would relax the permissions of whatever is
+ * mapped there: nothing, or a whole block that was made read-only for the dirty
+ * log. For a stale translation fault, it would leave a mapping alone that lacks
+ * a permission.
  *
  * Return: 0 if the access would not fault.
  */

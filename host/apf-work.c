@@ -20,12 +20,28 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <trace/events/kvm.h>
 
 #include "apf.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "kvm-arm."
+
+/*
+ * How many pages may be under way on the whole host. Each may hold a kernel thread
+ * that waits, for as long as its page takes, and no cgroup's pids.max counts it.
+ * 4096 is all tokens of 64 vCPUs, 64 MiB of kernel stacks, and an eighth of the
+ * 32768 threads that a host has at least: it can still be worked on.
+ */
+static unsigned int apf_pages = 4096;
+module_param(apf_pages, uint, 0644);
+MODULE_PARM_DESC(apf_pages, "Asynchronous page faults under way on the host at most; more wait as without them");
+
+static atomic_t apf_under_way;
 
 /*
  * Workers of one VM. One workqueue per VM, since one VM's pages that never come
@@ -143,15 +159,29 @@ static void apf_work_done(struct apf_work *work)
 	spin_unlock(&work->lock);
 }
 
+/* The cap is the host's again before the vCPU is told: it may start another at once. */
 static void apf_work_execute(struct work_struct *w)
 {
 	struct apf_work *work = container_of(w, struct apf_work, work);
 
 	work->failed = !apf_work_fetch(work);
 	apf_knob_hold(APF_KNOB_HOLD_DONE);
+	atomic_dec(&apf_under_way);
 	trace_kvm_async_pf_completed(work->hva, gfn_to_gpa(work->gfn));
 	apf_work_done(work);
 	apf_work_put(work);
+}
+
+static struct apf_work *apf_work_alloc(void)
+{
+	struct apf_work *work = NULL;
+
+	if ((unsigned int)atomic_inc_return(&apf_under_way) <= READ_ONCE(apf_pages))
+		work = apf_kzalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
+	if (!work)
+		atomic_dec(&apf_under_way);
+
+	return work;
 }
 
 /**
@@ -162,14 +192,14 @@ static void apf_work_execute(struct work_struct *w)
  * @hva:	where the page belongs, in current->mm
  * @write_fault: fetch it for writing; a read must stay a read, see above
  *
- * Return: the vCPU's reference to the work, or NULL if there is no memory now:
- * the caller is about to wait anyway, so it may as well wait for the page.
+ * Return: the vCPU's reference to the work, or NULL if there is no memory now, or
+ * too much is under way on the host: the caller is about to wait anyway, so it
+ * may as well wait for the page.
  */
 struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 				unsigned long hva, bool write_fault)
 {
-	struct apf_work *work = apf_kzalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN |
-							   __GFP_ACCOUNT);
+	struct apf_work *work = apf_work_alloc();
 
 	if (!work)
 		return NULL;
@@ -185,10 +215,7 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 	work->gfn = gfn;
 	work->hva = hva;
 	work->token = token;
-	/* What hva_to_pfn_slow() asks for. */
-	work->gup_flags = FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT;
-	if (write_fault)
-		work->gup_flags |= FOLL_WRITE;
+	work->gup_flags = apf_gup_flags(write_fault);
 
 	queue_work(work->pool->wq, &work->work);
 
@@ -226,8 +253,10 @@ bool apf_work_reap(struct apf_work *work)
 /* Give up the vCPU's reference to a work that may still be under way. */
 void apf_work_orphan(struct apf_work *work)
 {
-	if (cancel_work(&work->work))
-		apf_work_put(work);	/* the worker's: it will not run */
+	if (cancel_work(&work->work)) {	/* the worker will not run */
+		atomic_dec(&apf_under_way);
+		apf_work_put(work);
+	}
 
 	apf_work_detach(work);
 }

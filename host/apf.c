@@ -237,6 +237,18 @@ static kvm_pfn_t apf_gfn_to_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 				    writable, NULL);
 }
 
+/*
+ * hva_to_pfn() says "would block" of every page that the no-wait attempt could not
+ * get. Of a page that cannot be had at all, get_user_pages() has an error here,
+ * and no worker could do anything about it; of one that is to be waited for, 0.
+ */
+static bool apf_is_to_come(const struct kvm_memory_slot *slot, gfn_t gfn,
+			   bool write_fault)
+{
+	return !get_user_pages_unlocked(__gfn_to_hva_memslot(slot, gfn), 1, NULL,
+					apf_gup_flags(write_fault) | FOLL_NOWAIT);
+}
+
 /**
  * kvm_apf_faultin_pfn - the page of a stage-2 fault, or something better to do
  * @vcpu:	the vCPU that faulted
@@ -274,10 +286,11 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 	if (!would_block)
 		return pfn;
 
-	if (apf_fault(vcpu, slot, gfn, write_fault))
-		return KVM_PFN_APF_PENDING;
-
-	vcpu->stat.apf_sync++;
+	if (apf_is_to_come(slot, gfn, write_fault)) {
+		if (apf_fault(vcpu, slot, gfn, write_fault))
+			return KVM_PFN_APF_PENDING;
+		vcpu->stat.apf_sync++;
+	}
 
 	return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
 }

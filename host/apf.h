@@ -4,6 +4,7 @@
 #define __APF_H__
 
 #include <linux/kvm_host.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include <asm/kvm_apf.h>
@@ -98,6 +99,12 @@ static inline bool apf_may_run(struct kvm_vcpu *vcpu)
 static inline void *apf_kzalloc(size_t size, gfp_t gfp)
 {
 	return apf_knob_every(APF_KNOB_FAIL_ALLOC) ? NULL : kzalloc(size, gfp);
+}
+
+/* What hva_to_pfn_slow() asks get_user_pages() for. */
+static inline unsigned int apf_gup_flags(bool write_fault)
+{
+	return FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT | (write_fault ? FOLL_WRITE : 0);
 }
 
 /* apf-work.c */

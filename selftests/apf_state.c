@@ -252,9 +252,8 @@ void guest_read_only(void)
 void guest_beyond_file(void)
 {
 	guest_set_up();
-	wait_ready(BIT(announced(0)));
-	loads(0);
-	GUEST_FAIL("loaded from beyond the file");
+	el0_run(0, 0, el0_load, 0);
+	GUEST_FAIL("the load has not ended the run");
 }
 
 static void guest_not_offered(void)

@@ -222,8 +222,6 @@ static const struct apf_case apf_cases[] = {
 		.guest = guest_beyond_file,
 		.beyond_file = true,
 		.run_errno = EFAULT,
-		.expect = { [APF_ANNOUNCED] = 1, [APF_SYNC] = 1, [APF_READY] = 1,
-			    [APF_BATCHES] = 1 },
 	},
 	{
 		.name = "one_reg",

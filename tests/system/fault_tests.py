@@ -72,6 +72,18 @@ def pages_come_in_any_order():
     check_nothing_lost(outcome, 256)
 
 
+@test("eight_tasks_and_a_cap_of_four")
+def eight_tasks_and_a_cap_of_four():
+    """The operator's, on the host's command line. The fifth fault holds up the vCPU."""
+    outcome = run("eight_tasks_and_a_cap_of_four", Vm(
+        host_append="kvm-arm.apf_pages=4", policy=("all:delay=20",),
+        steps=("run --tasks 8 --pages 256", "ps-d", "apf")))
+    check(outcome)
+    figures = outcome.figures()
+    expect(figures, faults=256, sync=(45, 56), halted=0, declined=0)
+    assert figures["announced"] + figures["sync"] == 256, figures
+
+
 @test("seventy_tasks_on_sixty_four_tokens")
 def seventy_tasks_on_sixty_four_tokens():
     outcome = run("seventy_tasks_on_sixty_four_tokens", Vm(
