@@ -7,9 +7,10 @@
  * does so from the vCPU's own thread only, while that vCPU is outside the guest,
  * but other CPUs of the guest may look. So each field is accessed as a whole,
  * @missing is written last, and @ready is ORed into atomically, in the memory of
- * the VMM. Somebody who posts ready bits from another thread finds that part done;
- * what he has to guard is struct apf_tokens and the gfn_to_hva_cache, which belong
- * to the vCPU's thread.
+ * the VMM. Whoever would post ready bits from another thread finds that part done.
+ * What is left is to guard struct apf_tokens and the gfn_to_hva_cache, which belong
+ * to the vCPU's thread, and to have apf_halt() look at its token: @done, at which it
+ * looks, is then taken by somebody else (models/ has that rule).
  *
  * What is read from the block is the guest's word for it: it may cost the guest
  * time, never the host.

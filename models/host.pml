@@ -89,6 +89,9 @@ inline announce()
 inline halt_for_page()
 {
 	halt = true;
+#ifdef ANYTIME
+	halt_token = n;
+#endif
 	req = true
 }
 
@@ -158,23 +161,27 @@ inline forget()
 }
 
 /*
- * apf_halt(): it looks at done, and so does kvm_arch_vcpu_runnable(). The poster has
- * taken the bits of done before it makes its request, so with it that counts, too.
+ * apf_halt(): it looks at done, and so does kvm_arch_vcpu_runnable(). A poster takes
+ * the bits of done away: then the halt has to look at its token, and the poster's
+ * request ends it.
  */
-#ifdef ANYTIME
-#define WORK		(done || req)
-#else
-#define WORK		(done)
-#endif
 #ifdef M_NOT_RUNNABLE
 #define LEAVE_HALT	(IRQ)
 #else
-#define LEAVE_HALT	(IRQ || WORK)
+#ifdef ANYTIME
+#define LEAVE_HALT	(IRQ || done || req)
+#else
+#define LEAVE_HALT	(IRQ || done)
+#endif
 #endif
 #ifdef M_NO_LOOK
 #define HALT_NOW	(halt)
 #else
-#define HALT_NOW	(halt && !WORK)
+#if defined(ANYTIME) && !defined(M_NO_TOKEN_LOOK)
+#define HALT_NOW	(halt && !done && (busy & BIT(halt_token)))
+#else
+#define HALT_NOW	(halt && !done)
+#endif
 #endif
 
 active proctype host()
@@ -200,9 +207,9 @@ active proctype host()
 #endif
 	   };
 	   if
-	   :: atomic { HALT_NOW -> halt = false; where = HALT };
+	   :: atomic { HALT_NOW -> halt = false; halt_token = 0; where = HALT };
 		LEAVE_HALT
-	   :: atomic { !HALT_NOW -> halt = false }
+	   :: atomic { !HALT_NOW -> halt = false; halt_token = 0 }
 	   fi;
 	   atomic {
 #ifndef M_READY_FIRST

@@ -61,6 +61,7 @@ bool ppi_on = true;
 bool apf_on = true;
 bool req, halt;
 byte busy, announced, owed, posted, done;
+byte halt_token;		/* of halt */
 byte gfn[TOKENS];
 byte stuck;			/* faults since the guest last took an interrupt */
 byte work[TOKENS];		/* 0 idle, 1 to be fetched, 2 fetched */

@@ -68,7 +68,7 @@ static void run_interrupted(struct apf_vm *v)
 
 	sigaction(SIGUSR1, &action, NULL);
 	TEST_ASSERT(!pthread_create(&i.thread, NULL, interrupt, &i), "no thread");
-	ret = _vcpu_run(v->vcpu);
+	ret = __vcpu_run(v->vcpu);
 	error = errno;
 	WRITE_ONCE(i.stop, true);
 	pthread_join(i.thread, NULL);
@@ -102,9 +102,9 @@ static void wake_up(struct apf_vm *v)
 {
 	kvm_arm_irq_line(v->vm, WAKE_INTID, 1);
 	vcpu_run(v->vcpu);
+	kvm_arm_irq_line(v->vm, WAKE_INTID, 0);
 	TEST_ASSERT_KVM_EXIT_REASON(v->vcpu, KVM_EXIT_SYSTEM_EVENT);
 	TEST_ASSERT_EQ(v->vcpu->run->system_event.type, KVM_SYSTEM_EVENT_WAKEUP);
-	kvm_arm_irq_line(v->vm, WAKE_INTID, 0);
 }
 
 /* As cold as the first, which stays as it is. Page 0 comes when it is asked for. */
@@ -148,6 +148,7 @@ static void page_under_way(u64 number)
 	gic_irq_enable(WAKE_INTID);
 	token = announced(0);
 	command(CMD_HOST, number, 0);
+	gic_irq_clear_pending(WAKE_INTID);
 	wait_ready(BIT(token));
 	works_with(1);
 	loads(0);

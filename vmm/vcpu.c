@@ -115,13 +115,11 @@ static int apf_version(const struct vcpu *vcpu)
 static int check_apf_version(int version)
 {
 	if (!version)
-		return say_error("--apf on: the host's KVM has no asynchronous page faults for "
-				 "this VM: boot a kernel with CONFIG_KVM_ARM_APF=y, and without "
-				 "kvm-arm.mode=protected");
+		return say_error("--apf on: this host's KVM has no asynchronous page faults: %s",
+				 "it needs CONFIG_KVM_ARM_APF=y, and not kvm-arm.mode=protected");
 	if (version != KVM_APF_VERSION)
-		return say_error("--apf on: the host's KVM has version %d of asynchronous page "
-				 "faults, this VMM knows version %d: rebuild apfvm", version,
-				 KVM_APF_VERSION);
+		return say_error("--apf on: KVM has version %d of it, apfvm knows %d: rebuild it",
+				 version, KVM_APF_VERSION);
 	return 0;
 }
 

@@ -49,7 +49,7 @@ def option_off_offers_nothing():
     asked = Vm(level="announce_by_vmm")
     result, said = in_host("option_off_offers_nothing", f"""
 ls /sys/module/kvm-arm/parameters/apf /sys/kernel/debug/kvm/apf
-apf_test; echo "apf_test: status $?"
+/bin/apf_test; echo "apf_test: status $?"
 apfvm {asked.command()}; echo "--apf on: status $?"
 get-reg-list; echo "get-reg-list: status $?"
 apfvm {vm.command()} 2>/out/vmm.err; echo $? >/out/status
