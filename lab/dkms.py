@@ -22,11 +22,10 @@ def fetch(suite, folder):
 def ensure(suite):
     """Path of the package."""
     folder = FOLDER / suite
-    with cache_lock():
-        if not any(folder.glob("dkms_*.deb")):
+    if not any(folder.glob("dkms_*.deb")):
+        with cache_lock(), step(f"fetching dkms of Debian's {suite}"):
             try:
-                with step(f"fetching dkms of Debian's {suite}"):
-                    fetch(suite, folder)
+                fetch(suite, folder)
             except LabError as error:
                 raise LabError(f"{error}\nIt comes from the Debian archive that /etc/apt names: "
                                "is it reachable?") from error

@@ -2,8 +2,9 @@
 """A root of its own for packages to be installed in: the machine's files, with an overlay over
 them in memory that nobody else sees, and that is gone in the end.
 
-It has no kernel, and no hook of the machine's for one. What is not this machine's in it: uname
-names an arm64 kernel, and modprobe only writes down how it was called.
+It has no kernel, and no hook of the machine's for one. uname names the arm64 kernel that a case
+wants, and modprobe only writes down how it was called. It is a chroot and is seen to be one;
+where a case wants it to be a machine or a container, ischroot and readlink say so.
 """
 
 import dataclasses
@@ -15,7 +16,6 @@ import subprocess
 from harness import Skip
 
 SECONDS = 300
-# Not asked for anything, and nothing of the machine's own packages counts.
 ENTER = """
 set -e
 cd "$1"
@@ -42,29 +42,32 @@ rm -f sbin/modprobe usr/sbin/modprobe
 exec chroot . /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \\
 	LC_ALL=C DEBIAN_FRONTEND=noninteractive sh /mnt/steps
 """
-# $KERNEL is the running kernel, where a case names one.
 PROGRAMS = {
     "uname": """#!/bin/sh
 case $1 in
 -m) echo aarch64 ;;
--r) cat /mnt/kernel 2>/dev/null || exec /usr/bin/uname -r ;;
+-r) cat /mnt/kernel ;;
 *) exec /usr/bin/uname "$@" ;;
 esac
 """,
     "modprobe": """#!/bin/sh
 echo "$*" >>/mnt/modprobe
 """,
-    "listed": """#!/bin/sh
-find /boot /etc /lib/modules/ /usr/share/kvm* /usr/src /usr/lib/udev /usr/lib/modprobe.d /var/lib/dkms \\
-	-path /etc/dkms -prune -o -print 2>/dev/null | sort
+    "ischroot": """#!/bin/sh
+[ "$(cat /mnt/place)" != chroot ] || exec /usr/bin/ischroot "$@"
+exit 1
 """,
-}
-# As a machine, and not a chroot, would have them.
-MACHINE = {
-    "ischroot": "#!/bin/sh\nexit 1\n",
+    # The machine's PID namespace, or another.
     "readlink": """#!/bin/sh
-[ "$*" != /proc/self/ns/pid ] || exec echo "pid:[4026531836]"
-exec /usr/bin/readlink "$@"
+case "$(cat /mnt/place) $*" in
+"machine /proc/self/ns/pid") echo "pid:[4026531836]" ;;
+"container /proc/self/ns/pid") echo "pid:[4026532999]" ;;
+*) exec /usr/bin/readlink "$@" ;;
+esac
+""",
+    "listed": """#!/bin/sh
+find /boot /etc /lib/modules/ /usr/share/kvm* /usr/src /usr/lib/udev /usr/lib/modprobe.d \\
+	/var/lib/dkms -path /etc/dkms -prune -o -print 2>/dev/null | sort
 """,
 }
 
@@ -99,29 +102,28 @@ def command():
     return found
 
 
-def write(folder, steps, kernel, machine):
-    programs = {**PROGRAMS, **(MACHINE if machine else {})}
+def write(folder, steps, kernel, place):
     (folder / "bin").mkdir()
-    for name, text in programs.items():
+    for name, text in PROGRAMS.items():
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o755)
     for name in ("mem", "out"):
         (folder / name).mkdir()
-    if kernel:
-        (folder / "kernel").write_text(f"{kernel}\n")
+    (folder / "kernel").write_text(f"{kernel}\n")
+    (folder / "place").write_text(f"{place}\n")
     (folder / "steps").write_text("cd /mnt/out\n" + "".join(
         f"sh -c {shlex.quote(line)} >{number}.said 2>{number}.warned\n"
         f"echo $? >{number}.status\nlisted >{number}.files\n"
         for number, line in enumerate(steps.values())))
 
 
-def run(folder, steps, kernel="", machine=False):
+def run(folder, steps, kernel, place="chroot"):
     """Each step is a name and a command, which finds the folder's files in /mnt.
 
-    kernel: what is running, other than this machine's. machine: no chroot can be recognized.
-    Returns name -> Step, and how modprobe was called.
+    kernel: which is running. place: or machine, or container; a step may write another to
+    /mnt/place or /mnt/kernel. Returns name -> Step, and how modprobe was called.
     """
-    write(folder, steps, kernel, machine)
+    write(folder, steps, kernel, place)
     done = subprocess.run([*command(), "sh", "-c", ENTER, "root", folder], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False, timeout=SECONDS)
