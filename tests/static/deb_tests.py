@@ -3,6 +3,7 @@
 the headers that it needs for that.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ import tempfile
 
 from harness import REPO, Skip, quiet, test
 from lab import apt, deb, dkms, stock
-from lab.term import cache_lock
 
 
 @test("deb: lintian is silent")
@@ -51,10 +51,10 @@ def simulate(state, package, kernel):
 
 def check_headers(suite):
     """The dkms of Debian 12 always has linux-headers-arm64 come."""
-    with tempfile.TemporaryDirectory() as folder, cache_lock(), \
-            apt.state("recommends", suite=suite) as state:
+    name = f"recommends-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as folder, apt.state(name, suite=suite) as state:
         package = deb.build(folder)[0]
-        state.update(dkms.LOG)
+        state.update(state.folder / "log")
         cloud = simulate(state, package, "linux-image-cloud-arm64")
         ordinary = simulate(state, package, "linux-image-arm64")
     assert "linux-headers-cloud-arm64" in cloud, cloud

@@ -15,7 +15,12 @@ import subprocess
 
 from harness import Skip
 
-SECONDS = 300
+SECONDS = 600
+TRY = """
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root
+"""
 ENTER = """
 set -e
 cd "$1"
@@ -94,11 +99,12 @@ def become_root():
 
 
 def command():
-    """Of a mount namespace. In some containers root has none."""
+    """Of a mount namespace with an overlay. In some containers root may have none."""
     found = [*become_root(), "unshare", "--mount", "--propagation", "private"]
-    if subprocess.run([*found, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False,
-                      stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-        raise Skip("root may not mount anything here")
+    done = subprocess.run([*found, "sh", "-ec", TRY], check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Skip(f"root cannot mount an overlay over / here: {done.stdout.strip()}")
     return found
 
 
