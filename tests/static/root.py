@@ -41,7 +41,6 @@ done
 mount --rbind /proc proc
 mount --rbind /dev dev
 mount --bind ../.. mnt
-ln -sf ../usr/lib/modules lib/modules 2>/dev/null || true
 cp mnt/bin/* usr/local/bin
 rm -f sbin/modprobe usr/sbin/modprobe
 exec chroot . /usr/bin/env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \\
