@@ -29,6 +29,11 @@ def is_debian(uri):
     return re.search(r"/debian(-security)?/?$", uri) is not None
 
 
+def debian_stanza(address, suite, architectures="arm64"):
+    return (f"Types: deb\nURIs: {address}\nSuites: {suite}\nComponents: main\n"
+            f"Architectures: {architectures}\nSigned-By: {KEYRING}\n")
+
+
 def debian_stanzas(architectures="arm64"):
     """The machine's own sources, those of Debian only, reduced to main and to arm64."""
     entries = []
@@ -42,26 +47,39 @@ def debian_stanzas(architectures="arm64"):
             if "deb" in fields.get("Types", "").split() and fields.get("Enabled", "yes") != "no":
                 for uri in fields.get("URIs", "").split():
                     entries += [(uri, suite) for suite in fields.get("Suites", "").split()]
-    return [f"Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n"
-            f"Architectures: {architectures}\nSigned-By: {KEYRING}\n"
+    return [debian_stanza(uri, suite, architectures)
             for uri, suite in dict.fromkeys(entries) if is_debian(uri)]
+
+
+def release():
+    """(address, suite) of Debian's release, by the machine's own sources."""
+    for entry in debian_stanzas():
+        fields = dict(re.findall(r"^(\S+): (.*)$", entry, re.M))
+        if re.fullmatch(r"[a-z]+", fields["Suites"]):
+            return fields["URIs"], fields["Suites"]
+    raise LabError("no release of Debian in /etc/apt")
 
 
 class State:
     """No package is installed here: what apt fetches is all that is needed.
 
     native: also knows packages for this machine, as NAME:ARCHITECTURE.
+    suite: of this release of Debian, not of the machine's.
     """
 
-    def __init__(self, folder, native=False):
+    def __init__(self, folder, native=False, suite=None):
         self.folder = folder
+        self.suite = suite
         self.architectures = ["arm64", *([native_architecture()] if native else [])]
         self.archives = folder / "cache/archives"
 
     def make(self):
         if not shutil.which("apt-get"):
             raise LabError("this machine has no apt-get")
-        stanzas = debian_stanzas(" ".join(dict.fromkeys(self.architectures)))
+        if self.suite:
+            stanzas = [debian_stanza(release()[0], self.suite)]
+        else:
+            stanzas = debian_stanzas(" ".join(dict.fromkeys(self.architectures)))
         if not stanzas:
             raise LabError("no Debian archive in /etc/apt")
         for name in ("state/lists/partial", "cache/archives/partial", "sources"):
@@ -92,12 +110,12 @@ class State:
 
 
 @contextlib.contextmanager
-def state(name, native=False):
+def state(name, native=False, suite=None):
     """An empty one, and gone in the end."""
     folder = paths.CACHE / "apt" / name
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        found = State(folder, native)
+        found = State(folder, native, suite)
         found.make()
         yield found
     finally:

@@ -20,13 +20,23 @@ DATE = "Sun, 22 Nov 2026 12:00:00 +0000"
 EPOCH = 1795348800
 RULES = "usr/lib/udev/rules.d/60-kvm-apf.rules"
 OPTIONS = "usr/lib/modprobe.d/kvm-apf.conf"
+FUNCTIONS = "usr/share/kvm-apf-dkms/functions"
 SOURCE = f"usr/src/kvm-apf-{VERSION}"
+# Headers of the kernel that is there. `linux-headers-arm64 | linux-headers-cloud-arm64`, in
+# whatever order, does not do it: apt takes the first choice unless another is installed or about
+# to be. On Debian 12 dkms itself has linux-headers-arm64 come; on Debian 13 headers depend on
+# their kernel, so that the wrong choice brings a kernel, which is booted next. So each is asked
+# for unless a kernel of another kind is there. Where there are both kinds, or another, nothing
+# comes and the postinst says what to install; where there is no kernel, both come.
+OTHERS = "linux-image-rt-arm64 | linux-image-arm64-16k"
+RECOMMENDS = (f"linux-headers-cloud-arm64 | linux-image-arm64 | {OTHERS}, "
+              f"linux-headers-arm64 | linux-image-cloud-arm64 | {OTHERS}")
 
 DKMS = {
     "Package": "kvm-apf-dkms",
     "Section": "kernel",
     "Depends": "dkms (>= 3.0.10), kmod",
-    "Recommends": "linux-headers-arm64",
+    "Recommends": RECOMMENDS,
     "Description": """asynchronous page faults for KVM/arm64 guests (DKMS)
  When a virtual machine touches memory that its host does not have at hand, the
  host tells the kernel, and this driver lets other tasks run until it is there.
@@ -95,6 +105,7 @@ def fill_dkms(root):
     put(root, f"{SOURCE}/dkms.conf", text("dkms.conf"))
     put(root, RULES, text("60-kvm-apf.rules"))
     put(root, OPTIONS, text("kvm-apf.conf"))
+    put(root, FUNCTIONS, text("functions"))
     put(root, "DEBIAN/postinst", text("postinst"), 0o755)
     put(root, "DEBIAN/prerm", text("prerm"), 0o755)
 

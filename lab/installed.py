@@ -6,7 +6,6 @@ lab's host. Beside the disk lie the kernel and the initramfs that were installed
 """
 
 import hashlib
-import re
 import shutil
 from pathlib import Path
 
@@ -42,17 +41,8 @@ umount /disk
 """
 
 
-def archive():
-    """(address, suite) of Debian's releases, by the machine's own sources."""
-    for stanza in apt.debian_stanzas():
-        fields = dict(re.findall(r"^(\S+): (.*)$", stanza, re.M))
-        if re.fullmatch(r"[a-z]+", fields["Suites"]):
-            return fields["URIs"], fields["Suites"]
-    raise LabError("no release of Debian in /etc/apt")
-
-
 def unpack(root):
-    address, suite = archive()
+    address, suite = apt.release()
     title = "fetching an installation of Debian"
     run_logged(["debootstrap", "--foreign", "--arch=arm64", "--variant=minbase",
                 f"--include={','.join(PACKAGES)}", f"--keyring={apt.KEYRING}", suite, root,

@@ -50,7 +50,7 @@ def job(folder):
 
 def install(folder, disk, job_disk):
     """In a machine of QEMU's, so the driver has no host to announce anything to. What was said."""
-    records = report.parse(installed.start(disk, job_disk, folder, timeout=900), "guest")
+    records = report.parse(installed.start(disk, job_disk, folder, timeout=1500), "guest")
     report.check_end(records, "guest")
     check_log("guest", [line for record in records for line in record.get("klog", ())], MAY_SAY)
     return {key: value for record in records for key, value in record.items()}
@@ -81,9 +81,28 @@ def check_installed(found):
     said(found, "module", "/updates/dkms/kvm_apf.ko")
     said(found, "klog", NOT_OFFERED)
     assert found["loaded"] == []
-    assert found["other"] != 0, "built for a kernel that it does not know"
-    said(found, "other.said", "BUILD_EXCLUSIVE")
-    assert found["left_for_other"] == [], found["left_for_other"]
+
+
+def check_kernels(found):
+    """What the packages of other kernels would have found."""
+    for name in ("other", "own"):
+        assert found[name] == 0, found[f"{name}.said"]
+        assert found[f"{name}.left"] == [], found[f"{name}.left"]
+    assert found["other.install"] != 0, "built for a kernel that it does not know"
+    said(found, "other.install.said", "BUILD_EXCLUSIVE")
+    assert found["other.install.left"] == [], found["other.install.left"]
+    assert found["again"] == 0, found["again.said"]
+    said(found, "again.left", "/updates/dkms/kvm_apf.ko")
+    said(found, "again.status", "installed")
+    assert found["again.gone"] == [], found["again.gone"]
+
+
+def check_bare(found):
+    """Without headers it is installed, and says what is missing."""
+    assert found["bare"] == 0, found["bare.said"]
+    said(found, "bare.said", "NOT BUILT for the running kernel")
+    said(found, "bare.said", "apt install linux-headers-cloud-arm64")
+    assert found["bare.loaded"] == [], found["bare.loaded"]
 
 
 def check_used(outcome):
@@ -97,13 +116,16 @@ def check_used(outcome):
     expect(counted, announced=(16, None), woken=counted["announced"], killed=0)
 
 
-@test("package_installed_by_dkms_in_the_guest", alone=True, seconds=600)
+@test("package_installed_by_dkms_in_the_guest", alone=True, seconds=900)
 def package_installed_by_dkms_in_the_guest():
     name = "package_installed_by_dkms_in_the_guest"
     folder = OUT / f"{name}.disks"
     job_disk, disk = job(folder), installed.copy(folder / "installed.ext4")
     try:
-        check_installed(install(OUT / f"{name}.install", disk, job_disk))
+        found = install(OUT / f"{name}.install", disk, job_disk)
+        check_bare(found)
+        check_installed(found)
+        check_kernels(found)
         check_used(drive(name, disk, job_disk))
     finally:
         disk.unlink()
