@@ -49,7 +49,7 @@ def disk_under_eviction():
     outcome, wanted = with_disk(
         "disk_under_eviction", 4,
         ("evict on", f"disk-sum disk {TIMES}", "disk-copy disk scratch", "evict off", "stats off"),
-        "--disk", "/tmp/scratch,rw", "--evict", "every=10,pages=200", "--policy", "ram:delay=1",
+        "--disk", "/tmp/scratch,rw", "--evict", "every=10,pages=200", "--policy", "ram:delay=1", "--stop-after", "4000",
         script="truncate -s 4M /tmp/scratch\nvmm\ncmp /boot/disk /tmp/scratch || exit 97")
     assert outcome.find("disk") == [wanted] * TIMES, f"{outcome.find('disk')}, not {wanted}"
     print(outcome.record("off"), outcome.stats("off"))
