@@ -79,10 +79,12 @@ for cpu_count in (1, 2):
 def evicted_across_a_reset():
     """The next kernel is loaded, and boots, into memory that goes on to go missing."""
     work = ("keep --tasks 8 --pages 64 --rest 500 --half-syscall", "sleep 300")
+    # A kernel that boots needs many pages, one after the other.
     outcome, counts = evicted(
-        "evicted_across_a_reset", "announce", cpus=2, rounds=20,
+        "evicted_across_a_reset", "announce", "every=10,pages=256", cpus=2, rounds=8,
         steps=("evict on", *work, "stats boot", "reboot"),
-        args=("--append", command_line(("stats on", *work, "stop", *LAST))))
+        args=("--policy", "ram:delay=0.1", "--append",
+              command_line(("stats on", *work, "stop", *LAST))))
     assert outcome.record("on")["evict"]["rounds"] > outcome.record("boot")["evict"]["rounds"], \
         "no page went while the second kernel booted"
     expect(counts, apf_announced=(fewer(50), None))
