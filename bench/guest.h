@@ -55,6 +55,7 @@ int step_start(int argc, char **argv);
 int step_keep(int argc, char **argv);
 int step_stop(int argc, char **argv);
 int step_wait(int argc, char **argv);
+int step_kill(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
 

@@ -239,6 +239,7 @@ static const struct {
 	{ "run", step_run },
 	{ "start", step_start },
 	{ "wait", step_wait },
+	{ "kill", step_kill },
 	{ "keep", step_keep },
 	{ "stop", step_stop },
 	{ "until", step_until },

@@ -23,13 +23,14 @@ for policy in {policies}; do
 	echo $(echo {parameters} | cut -d ' ' -f $(((life - 1) % 3 + 1))) \\
 		>/sys/module/kvm-arm/parameters/apf
 	save="--save /tmp/vm.$life --save-after {ms}"
-	[ $life = {last} ] && save=
+	[ $life = {last} ] && save="{at_last}"
 	apfvm --restore /tmp/vm.$((life - 1)) --policy $policy {more} --policy ram:delay={ram_delay} $save \\
 		--console /out/console.$life --result /out/result.$life 2>>/out/vmm.err
-	echo $? >>/out/statuses
+	echo $? | tee -a /out/statuses >/tmp/status
 	mv /tmp/vm.$((life - 1)).json /out/saved.$((life - 1))
 	rm /tmp/vm.$((life - 1))
 	cat /out/result.$life >>/out/result
+	[ "$(cat /tmp/status)" = 6 ] || break
 	life=$((life + 1))
 done
 tail -n 1 /out/statuses >/out/status
@@ -63,7 +64,7 @@ class Lives:
         script = self.first + NEXT_LIVES.format(
             policies=" ".join(self.policies), more=" ".join(f"--policy {word}" for word in self.more),
             parameters=self.parameters, ms=self.ms, last=last,
-            ram_delay=self.ram_delay)
+            ram_delay=self.ram_delay, at_last="")
         args = ("--save", "/tmp/vm.0", *self.vm.args)
         outcome = run(name, dataclasses.replace(
             self.vm, script=script, args=args, policy=(*self.vm.policy, *self.more)))

@@ -57,7 +57,7 @@ def command_line(steps, append=""):
 class Vm:
     """What to run. steps: the guest's job; script: sh, runs `vmm`.
 
-    host, guest: flavours of the kernels, if not $KERNEL_FLAVOUR.
+    host, guest: flavours of the kernels, if not $KERNEL_FLAVOUR. seed: see boot.run().
     """
 
     level: str = "announce"
@@ -75,6 +75,8 @@ class Vm:
     mode: str = "icount"
     timeout: int = 120
     smp: int = 2
+    mem: str = "2G"
+    seed: int | None = None
     files: dict = dataclasses.field(default_factory=dict)
     knobs: dict = dataclasses.field(default_factory=dict)
 
@@ -153,10 +155,11 @@ class Outcome:
         return report.sum_stats(self.record(name))
 
 
-def run(name, vm):
+def run(name, vm, folder=OUT):
     assert vm.mode == "icount" or harness.CURRENT.alone, "real time: to be declared alone=True"
-    result = boot.run(vm.scenario(), OUT / name, mode=vm.mode, timeout=vm.seconds(), smp=vm.smp,
-                      append=vm.host_append, image=vm.host or None, files=vm.all_files())
+    result = boot.run(vm.scenario(), folder / name, mode=vm.mode, timeout=vm.seconds(), smp=vm.smp,
+                      mem=vm.mem, append=vm.host_append, image=vm.host or None,
+                      files=vm.all_files(), seed=vm.seed)
     assert not result.lab_error, result.lab_error
     log = result.out / "scenario.log"
     assert result.status == 0, f"scenario: status {result.status}\n{log.read_text()}"
