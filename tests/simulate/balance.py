@@ -9,12 +9,12 @@ import dataclasses
 import json
 
 from bench import report
+from lab.boot import TIMER_LATE
 from job import failing_page, is_announcing, knob, MEM_MIB, MEMORY_BASE, PAGE
-from life_cpu_tests import CPU_NOISE
-from end_tests import check_aftermath
-from save_tests import TOKENS
+from life import CPU_NOISE
+from lives import TOKENS
 from seeds import CUT_SHORT, RESETS
-from vm import check, check_silent
+from vm import check, check_aftermath, check_silent
 
 KILLED, STOPPED, SAVED, MEMORY = 128 + 9, 5, 6, 4
 # Exits per vCPU of a guest that sleeps for 400 ms.
@@ -73,12 +73,21 @@ def saved_lives(outcome):
         life += 1
 
 
+def whole_sum(outcome):
+    """KVM's statistics of all lives, from the start to the end."""
+    stats = [record for record in outcome.records if "stats" in record]
+    total = {}
+    for life in [*saved_lives(outcome), *map(report.sum_stats, stats[-1:])]:
+        total = plus(total, life)
+    return total
+
+
 def take_sum(config, outcome):
     """From the job's first step, of the last boot, to its last one."""
     records = outcome.records
     first = position(records, "again" if config["life"] in RESETS else "go")
     guest_first, _ = neighbours(records, first)
-    earlier = minus({}, {})
+    earlier = {}
     for stats in saved_lives(outcome):
         earlier = plus(earlier, stats)
     found = None
@@ -132,10 +141,22 @@ def complaints_of_announcing(config, total, lives):
         yield f"kernel {total.after['kernel']}, which is not asked for"
     if total.high("returned") < total.low("announced"):
         yield f"announced {total.before['announced']}, returned {total.after['returned']}"
-    if not announced:
-        yield "nothing was announced"
     if total.after["spurious"] and name not in LATE and not saved:
         yield f"spurious {total.after['spurious']}, though each PPI is taken at once"
+
+
+def asks_to_be_told(config):
+    """Whether some access is one that the guest wants to be told of."""
+    return is_announcing(config) and (
+        config["level"] == "kernel" or any(values["syscall"] != "all" for values in config["rounds"]))
+
+
+def complaints_of_all(config, whole):
+    """Of KVM's statistics from the start to the end: a run in which nothing happened has failed."""
+    if asks_to_be_told(config) and not whole["apf_announced"]:
+        yield "nothing was announced"
+    if config["level"] == "halt" and not whole["apf_halted"]:
+        yield "no vCPU halted"
 
 
 def complaints_of_counts(config, total, lives):
@@ -173,6 +194,11 @@ def check_statuses(config, outcome):
     return len(statuses) - 1
 
 
+def guest_noise(config):
+    """What a guest may say: a vCPU whose thread had to wait for a CPU finds its timer late."""
+    return (TIMER_LATE, *(CPU_NOISE if offline_times(config) else ()))
+
+
 def check_failed_page(config, outcome):
     ipa = MEMORY_BASE + (MEM_MIB << 20) + failing_page(config) * PAGE
     said = outcome.read("vmm.err")
@@ -183,17 +209,18 @@ def check_outcome(config, outcome):
     """Raises AssertionError, or ReportError. Returns the sum, None of a life cut short."""
     lives = check_statuses(config, outcome)
     check_aftermath(outcome)
-    noise = CPU_NOISE if offline_times(config) else ()
+    noise = guest_noise(config)
     if config["life"] in CUT_SHORT:
         check_silent(outcome, guest_may_say=noise)
         return None
     if config["failing"]:
-        check(outcome, status=MEMORY, host_may_say=("poison",))
+        check(outcome, status=MEMORY, host_may_say=("poison",), guest_may_say=noise)
         check_failed_page(config, outcome)
         return None
     check(outcome, guest_may_say=noise)
     total = take_sum(config, outcome)
-    said = [*complaints_of_counts(config, total, lives), *complaints_at_the_end(config, outcome)]
+    said = [*complaints_of_all(config, whole_sum(outcome)),
+            *complaints_of_counts(config, total, lives), *complaints_at_the_end(config, outcome)]
     assert not said, "; ".join(said) + f"\nhost: {json.dumps(total.host)}\nguest: " \
         f"{json.dumps(total.before)} to {json.dumps(total.after)}"
     return total

@@ -4,10 +4,9 @@
 And what it costs at most, in virtual time: a bound that follows from the inputs alone.
 """
 
-from end_tests import AFTERMATH
-from save_tests import NEXT_LIVES
+from lives import NEXT_LIVES
 from seeds import CUT_SHORT, KNOBS, RESETS
-from vm import Vm, command_line
+from vm import AFTERMATH, Vm, command_line
 
 MEM_MIB = 64
 MEMORY_BASE = 0x80000000

@@ -72,9 +72,10 @@ def summary(records, seconds):
         total.update({name: record.get("counts", {}).get(name, 0) for name in SUMMED})
     failed = [record["seed"] for record in records if not record["good"]]
     lines.append(", ".join(f"{name} {total[name]}" for name in SUMMED))
-    slowest = max(records, key=lambda record: record.get("pc_s", 0))
-    lines.append(f"{len(records)} seeds in {seconds:.0f} s, the slowest {slowest['seed']} "
-                 f"({slowest.get('pc_s', 0)} s)")
+    slowest = max(records, key=lambda record: record.get("cpu_s", 0))
+    used = sum(record.get("cpu_s", 0) for record in records)
+    lines.append(f"{len(records)} seeds in {seconds:.0f} s; {used / len(records):.1f} s of a CPU "
+                 f"each, the slowest {slowest['seed']}: {slowest.get('cpu_s', 0)} s")
     lines.append(f"{len(failed)} failed" + "".join(f" {seed}" for seed in failed[:50]))
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import re
+import resource
 import shutil
 import traceback
 
@@ -43,27 +44,27 @@ def virtual_ms(outcome):
 
 
 def counts(config, outcome):
-    """Sums of KVM's statistics from the VM's start to its end, of all lives."""
-    total = {}
-    for stats in [*balance.saved_lives(outcome), *last_stats(outcome)]:
-        total = balance.plus(total, stats)
-    found = {stat.removeprefix("apf_"): total.get(stat, 0) for stat in COUNTS}
+    """What KVM and the driver counted, in all lives."""
+    whole = balance.whole_sum(outcome)
+    found = {stat.removeprefix("apf_"): whole.get(stat, 0) for stat in COUNTS}
     guest = outcome.find("guest_apf")
-    if guest and balance.job.is_announcing(config):
+    if guest and job.is_announcing(config):
         found["guest"] = guest[-1]
     return found
 
 
-def last_stats(outcome):
-    found = [record for record in outcome.records if "stats" in record]
-    return [report.sum_stats(found[-1])] if found else []
+def cpu_seconds():
+    """Of the QEMUs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def attempt(seed, config, record):
     """Fills in the record. Raises what says why the seed has failed."""
+    begin = cpu_seconds()
     outcome = vm.run(folder_name(seed), job.vm(config), OUT)
+    record["cpu_s"] = round(cpu_seconds() - begin, 1)
     record["trace"] = trace(outcome)
-    record["pc_s"] = round(outcome.result.seconds, 1)
     record["virtual_ms"] = virtual_ms(outcome)
     record["bound_ms"] = job.bound_ms(config)
     record["knobs"] = {name: count for name, count in outcome.knobs().items() if count}

@@ -92,7 +92,7 @@ ROUND = {
     "company": choice((None, 5), ("bystander", 2), ("timers", 1), ("ipis", 1)),
     "where": choice(("fresh", 4), ("again", 1)),
     "turn": choice((None, 5), ("killed", 2), ("hotplug", 2)),
-    "turn_ms": Span(1, 120),
+    "turn_ms": Span(20, 150),
     "toggles": Span(2, 6),
     "toggle_ms": Span(1, 60),
 }

@@ -42,6 +42,12 @@ head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
 true
 """
 
+# After the VMM: no worker of ours at work (+; a - was one), and nobody in D state.
+AFTERMATH = """
+sleep 1
+ps -o stat,comm | grep '^D' >/out/stuck
+grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers
+"""
 
 # A kernel that checks itself takes its time: then these have no upper bound.
 TIMES = ("wall_ms", "worst_gap_ms")
@@ -198,6 +204,11 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
         assert run_record["pages_verified"] == run_record["faults"] > 0, run_record
     for count in outcome.find("ps_d"):
         assert count == 0, f"{count} tasks left in D state: {outcome.find('sleeps_for_good')}"
+
+
+def check_aftermath(outcome):
+    for name in ("stuck", "workers"):
+        assert not outcome.read(name).strip(), f"left behind: {outcome.read(name)}"
 
 
 def fewer(count):
