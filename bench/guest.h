@@ -57,6 +57,7 @@ int step_stop(int argc, char **argv);
 int step_wait(int argc, char **argv);
 int step_kill(int argc, char **argv);
 int step_stats(int argc, char **argv);
+int step_evict(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
 
 /* next.c */
@@ -68,6 +69,10 @@ int step_watch(int argc, char **argv);
 /* contexts.c */
 int context_touch(const char *context, u64 ipa);
 int step_context(int argc, char **argv);
+
+/* disk.c */
+int step_disk_sum(int argc, char **argv);
+int step_disk_copy(int argc, char **argv);
 
 /* trace.c */
 int step_trace(int argc, char **argv);

@@ -6,10 +6,12 @@
 #include <stdio.h>
 
 #include "churn.h"
+#include "evict.h"
 #include "output.h"
 #include "result.h"
 #include "stats.h"
 #include "uffd.h"
+#include "virtio_blk.h"
 #include "virtio_console.h"
 #include "vm.h"
 
@@ -19,9 +21,12 @@ struct machine {
 	struct vm vm;
 	struct uffd uffd;
 	struct churn churn;
+	struct evict evict;
 	struct stats stats;
 	struct result result;
 	struct virtio_console console[CONSOLES];
+	struct virtio_blk disk[DISKS_MAX];
+	unsigned int disks;
 	struct output console_out;
 	struct output result_out;
 };

@@ -5,10 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "evict_plan.h"
 #include "policy.h"
 
 #define CPUS_MAX	8
 #define BOOTS_MAX	8
+#define DISKS_MAX	2
 
 /* A number that the command line did not give: there is a default, or a file. */
 #define OPTION_UNSET	(UINT64_MAX - 1)
@@ -51,6 +53,11 @@ struct churn_options {
 	uint64_t every_ms;
 };
 
+struct disk_options {
+	const char *name;
+	bool writable;
+};
+
 struct state;
 
 /* @restore: the file, and @counter, from it, the guest's counter. */
@@ -59,6 +66,8 @@ struct options {
 	const char *initrd;
 	const char *append[BOOTS_MAX];
 	unsigned int boots;
+	struct disk_options disk[DISKS_MAX];
+	unsigned int disks;
 	const char *console;
 	const char *result;
 	const char *marks;
@@ -76,6 +85,7 @@ struct options {
 	uint64_t counter;
 	enum apf_mode apf;
 	struct churn_options churn;
+	struct evict_options evict;
 	enum backing backing;
 	bool dirty_log;
 	bool mergeable;
@@ -93,12 +103,16 @@ enum options_result {
 	OPTIONS_WRONG,
 };
 
+/* options_help.c: what --help prints. */
+extern const char options_help[];
+
 /* Says on stderr what is wrong; the help text goes to stdout. */
 enum options_result options_parse(struct options *opt, int argc, char **argv);
 
 /* options_file.c, for options_parse(). */
 int options_check_save(const struct options *opt);
 int options_check_served(const struct options *opt);
+int options_check_evict(const struct options *opt);
 int options_take_file(struct options *opt);
 
 /* The pages that cold memory comes in. */

@@ -14,6 +14,8 @@ int options_check_save(const struct options *opt)
 		return say_error("--save-after and --stop-after exclude each other");
 	if (opt->save && (opt->cold_file || opt->backing))
 		return say_error("--save: cold memory has to be --cold-backing anon");
+	if (opt->disks && (opt->save || opt->restore))
+		return say_error("--disk: not with --save or --restore");
 	return 0;
 }
 
@@ -27,6 +29,20 @@ int options_check_served(const struct options *opt)
 		return say_error("--pages-socket: not with --restore, --save or --marks");
 	if (opt->mapped && (!opt->restore || opt->cold_mib))
 		return say_error("--mapped: with --restore, of a VM without cold memory");
+	return 0;
+}
+
+/* A page comes back by the VMM's own server, as small anonymous memory. */
+int options_check_evict(const struct options *opt)
+{
+	if (!opt->evict.every_ms)
+		return 0;
+	if (opt->cold_file || opt->backing || opt->pages_socket || opt->mapped)
+		return say_error("--evict: not with --cold-file, --cold-backing, --pages-socket or --mapped");
+	if (opt->cold_ro)
+		return say_error("--evict: not with --cold-ro");
+	if (opt->evict.range == EVICT_RANGE_COLD && !opt->cold_mib)
+		return say_error("--evict: range=cold needs --cold MIB");
 	return 0;
 }
 
