@@ -39,6 +39,7 @@ until said || [ -e /out/status ]; do sleep 0.02; done
 {event}
 wait
 cp /out/status /out/statuses
+cp /out/result /out/result.0
 if [ "$(cat /out/status)" = 6 ]; then
 {lives}
 fi
@@ -106,20 +107,22 @@ def placed_rounds(config):
 def boots(config):
     """The steps of each boot of the guest."""
     rounds = list(placed_rounds(config))
-    first = ["apf", "stats go"]
+    begin = ["evict on"] if config["evict"] else []
+    tail = ["evict off", *TAIL] if config["evict"] else TAIL
+    first = ["apf", "stats go", *begin]
     if config["life"] not in RESETS:
         for number, (values, skip) in enumerate(rounds):
             first += round_steps(config, values, skip, f"r{number}")
-        return [first + ([FOR_GOOD] if config["life"] in CUT_SHORT else list(TAIL))]
+        return [first + ([FOR_GOOD] if config["life"] in CUT_SHORT else list(tail))]
 
     values, skip = rounds[0]
     end = {"reboot": ["reboot"], "sysrq": ["sysrq b"], "reset": [FOR_GOOD]}[config["life"]]
     first += ["start " + load(values, skip, "r0"), f"sleep {config['moment']}", *end]
-    second = ["apf", "stats again"]
+    second = ["apf", "stats again", *begin]
     # The pages of the first one are there, or under way.
     for number, (values, skip) in enumerate(rounds[1:] or [(values, values["pages"])], 1):
         second += round_steps(config, values, skip, f"r{number}")
-    return [first, [*second, *TAIL]]
+    return [first, [*second, *tail]]
 
 
 # The VMM's options
@@ -146,6 +149,8 @@ def policies(config):
         stripe = 1 if config["backing"] == "hugetlb" else STRIPE
         yield from (f"{n * stripe}-{(n + 1) * stripe}:{manner(config, other)}"
                     for n in range(1, 2 * STRIPES, 2) if (n + 1) * stripe <= pages(config))
+    if config["evict"]:
+        yield f"ram:delay={config['ram_delay']}"
     if config["failing"]:
         page = failing_page(config)
         yield f"{page}-{page + 1}:fail" + (",delay=30" if config["failing"] == "late" else "")
@@ -166,6 +171,9 @@ def args(config):
         yield from ("--cold-backing", config["backing"])
     if is_announcing(config) and config["intid"] != 16:
         yield from ("--apf-intid", str(config["intid"]))
+    if config["evict"]:
+        yield from ("--evict", f"every={config['evict_ms']},pages={config['evict_pages']},"
+                    f"range={config['evict']},seed={config['qemu_seed']}")
     if config["life"] == "saved":
         yield from ("--save", "/tmp/vm.0")
     for steps in boots(config)[1:]:
@@ -231,4 +239,5 @@ def bound_ms(config):
     """Virtual time of the whole: one fault after the other, twice, and what a boot takes."""
     work = sum(round_ms(config, values) for values in config["rounds"])
     lived = config["lives"] * (config["life_ms"] + 5000) if config["life"] == "saved" else 0
-    return int(2 * work * (3 if config["churn"] else 1) + lived + config["moment"] + 15000)
+    slower = 3 if config["churn"] or config["evict"] else 1
+    return int(2 * slower * work + lived + config["moment"] + 15000)

@@ -4,15 +4,15 @@
 import collections
 import datetime
 import json
+import os
 import signal
 import sys
 import time
-from concurrent import futures
 from multiprocessing import get_context
 
 import one
 import seeds
-from lab import images
+from lab import images, term
 from lab.term import LabError, say
 
 RESULTS = one.OUT / "results.jsonl"
@@ -81,20 +81,24 @@ def summary(records, seconds):
 
 
 def in_child():
-    """Ctrl-C reaches the children, too: each ends its QEMU, by its id."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Ctrl-C is the parent's to hand down, once, as SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def run_in_child(seed):
+    """SIGTERM: by then lab/boot.py has ended its QEMU, and there is nothing to say."""
+    try:
+        return one.run(seed)
+    except KeyboardInterrupt:
+        os._exit(term.INTERRUPTED)
 
 
 def results(wanted, jobs):
-    """Records, in the order of the ends."""
-    with futures.ProcessPoolExecutor(jobs, get_context("fork"), in_child) as pool:
-        running = [pool.submit(one.run, seed) for seed in wanted]
-        try:
-            for future in futures.as_completed(running):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    """Records, in the order of the ends. Whoever leaves early ends all that is under way."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with get_context("fork").Pool(jobs, in_child) as pool:
+        yield from pool.imap_unordered(run_in_child, wanted)
 
 
 def run(wanted, jobs, show=False):

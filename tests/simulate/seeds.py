@@ -48,7 +48,7 @@ def choice(*weights):
 # Times are in ms. What a value makes the run do: job.py.
 DIMENSIONS = {
     "level": choice(("off", 1), ("halt", 3), ("announce", 5), ("kernel", 7)),
-    "cpus": choice((1, 5), (2, 5), (4, 2)),
+    "cpus": choice((1, 6), (2, 6), (4, 1)),
     "host_cpus": choice((1, 1), (2, 3)),
     "cold_mib": choice((8, 2), (16, 1)),
     "backing": choice(("anon", 7), ("shmem", 2), ("hugetlb", 1)),
@@ -56,11 +56,11 @@ DIMENSIONS = {
     "dirty_log": choice((False, 6), (True, 1)),
     "rounds": choice((1, 2), (2, 3), (3, 1)),
     # Of the pages: the first half comes like this, the other half maybe otherwise.
-    "delay": choice((0, 1), (0.1, 2), (1, 3), (5, 3), (20, 3), (80, 1)),
+    "delay": choice((0, 1), (0.1, 2), (1, 3), (5, 3), (20, 3), (60, 1)),
     "batch": choice((1, 5), (2, 1), (4, 1), (16, 1)),
     "order": choice(("fifo", 1), ("lifo", 1), ("shuffle", 1)),
-    "other_delay": choice((None, 3), (0, 1), (3, 1), (27, 1), (150, 1)),
-    "failing": choice((None, 24), ("at once", 1), ("late", 1)),
+    "other_delay": choice((None, 3), (0, 1), (3, 1), (27, 1), (60, 1)),
+    "failing": choice((None, 16), ("at once", 1), ("late", 1)),
     "knob": choice((None, 8), ("late_ppi", 2), ("drop_ppi", 2), ("fail_alloc", 2),
                    ("fail_block", 2), ("rival", 2), ("pend_only", 2), ("hold_done", 2),
                    ("hold_halt", 2)),
@@ -68,6 +68,10 @@ DIMENSIONS = {
     "churn": choice((None, 8), ("delete", 1), ("move", 1), ("ro", 1), ("log", 1),
                     ("collapse", 1)),
     "churn_ms": choice((3, 1), (7, 2), (20, 1)),
+    # Pages taken away while the rounds last, how many and how often.
+    "evict": choice((None, 6), ("all", 1), ("ram", 1), ("cold", 1)),
+    "evict_pages": choice((2, 1), (8, 2), (24, 1)),
+    "evict_ms": choice((10, 1), (30, 2), (100, 1)),
     # The turn that its life takes.
     "life": choice(("plain", 8), ("saved", 3), ("reboot", 1), ("sysrq", 1), ("reset", 1),
                    ("killed", 1), ("stopped", 1)),
@@ -118,12 +122,18 @@ RULES = (
     # apfvm saves anonymous cold memory only, and says which combinations it does not know.
     ({"life": ("saved",)}, {"backing": "anon"}),
     ({"life": RESETS}, {"churn": None}),
-    ({"backing": ("shmem", "hugetlb")}, {"churn": None}),
+    ({"backing": ("shmem", "hugetlb")}, {"churn": None, "evict": None}),
     ({"churn": ("delete", "move", "ro", "log", "collapse")}, {"dirty_log": False}),
     # A page that cannot be had is the end of the VM: nothing else is to be.
     ({"life": ("saved", *RESETS, *CUT_SHORT)}, {"failing": None}),
     ({"churn": ("delete", "move", "ro", "log", "collapse")}, {"failing": None}),
     ({"backing": ("hugetlb",)}, {"failing": None}),
+    ({"evict": ("all", "ram", "cold")}, {"failing": None}),
+    # What is taken away in a round has to be back before the next one, or nobody gets on: the
+    # working set is all that is there after a while.
+    ({"evict": ("all", "ram"), "evict_ms": (10,), "evict_pages": (8, 24)}, {"evict_pages": 2}),
+    ({"evict": ("all", "ram"), "evict_ms": (30,), "evict_pages": (24,)}, {"evict_pages": 8}),
+    ({"evict": ("all", "ram"), "knob": ("hold_halt", "hold_done")}, {"knob": None}),
 )
 ROUND_RULES = (
     ({"fp": (True,), "syscall": ("all",)}, {"syscall": "half"}),
