@@ -82,12 +82,10 @@ def whole_sum(outcome):
     return total
 
 
-def life_of(outcome, name):
+def life_of(config, outcome, name):
     """In which life the guest asked for the statistics of that name."""
-    life = 0
-    while f'"stats":"{name}"' not in outcome.read(f"result.{life}"):
-        life += 1
-    return life
+    return next(life for life in range(config["lives"] + 1)
+                if f'"stats":"{name}"' in outcome.read(f"result.{life}"))
 
 
 def take_sum(config, outcome):
@@ -98,7 +96,7 @@ def take_sum(config, outcome):
     found = None
     for name in ("q0", "q1", "q2"):
         earlier = {}
-        for stats in list(saved_lives(outcome))[:life_of(outcome, name)]:
+        for stats in list(saved_lives(outcome))[:life_of(config, outcome, name)]:
             earlier = plus(earlier, stats)
         index = position(records, name)
         before, after = (minus(counters, guest_first) for counters in neighbours(records, index))
@@ -191,7 +189,7 @@ def complaints_at_the_end(config, outcome):
     end = outcome.record("still")
     if end["uffd"]["waiting"] or not end["uffd"]["requests"]:
         yield f"pages: {end['uffd']}"
-    if life_of(outcome, "q2") != life_of(outcome, "still"):
+    if life_of(config, outcome, "q2") != life_of(config, outcome, "still"):
         return
     exits = outcome.stats("still")["exits"] - outcome.stats("q2")["exits"]
     if exits > IDLE_EXITS * config["cpus"]:

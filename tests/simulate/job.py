@@ -172,8 +172,9 @@ def args(config):
     if is_announcing(config) and config["intid"] != 16:
         yield from ("--apf-intid", str(config["intid"]))
     if config["evict"]:
+        full = f",full={config['evict_full']}" if config["evict_full"] else ""
         yield from ("--evict", f"every={config['evict_ms']},pages={config['evict_pages']},"
-                    f"range={config['evict']},seed={config['qemu_seed']}")
+                    f"range={config['evict']},seed={config['qemu_seed']}{full}")
     if config["life"] == "saved":
         yield from ("--save", "/tmp/vm.0")
     for steps in boots(config)[1:]:

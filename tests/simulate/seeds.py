@@ -71,7 +71,9 @@ DIMENSIONS = {
     # Pages taken away while the rounds last, how many and how often.
     "evict": choice((None, 6), ("all", 1), ("ram", 1), ("cold", 1)),
     "evict_pages": choice((2, 1), (8, 2), (24, 1)),
-    "evict_ms": choice((10, 1), (30, 2), (100, 1)),
+    "evict_ms": choice((10, 1), (30, 2), (100, 2)),
+    # Each so many rounds all of it.
+    "evict_full": choice((0, 1), (8, 1)),
     # The turn that its life takes.
     "life": choice(("plain", 8), ("saved", 3), ("reboot", 1), ("sysrq", 1), ("reset", 1),
                    ("killed", 1), ("stopped", 1)),
@@ -133,6 +135,7 @@ RULES = (
     # working set is all that is there after a while.
     ({"evict": ("all", "ram"), "evict_ms": (10,), "evict_pages": (8, 24)}, {"evict_pages": 2}),
     ({"evict": ("all", "ram"), "evict_ms": (30,), "evict_pages": (24,)}, {"evict_pages": 8}),
+    ({"evict_ms": (10, 30)}, {"evict_full": 0}),
     ({"evict": ("all", "ram"), "knob": ("hold_halt", "hold_done")}, {"knob": None}),
 )
 ROUND_RULES = (
