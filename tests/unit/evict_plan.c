@@ -154,36 +154,48 @@ static void take_rounds(struct fixture *f, unsigned int rounds)
 	}
 }
 
-static void a_round_takes_what_it_is_to_take(void **state)
+/* Fewer, if it chooses a page twice, or a run goes over the end. */
+static void a_round_takes_what_it_chooses(void **state)
 {
+	uint64_t pages = 0, taken;
 	struct fixture f;
 	unsigned int i;
 
 	(void)state;
 	start(&f, &base);
-	set_there(&f, 0, PAGES);
-	for (i = 0; i < PAGES / 100; i++)
-		assert_int_equal(take_round(&f), 100);
-	assert_int_equal(take_round(&f), PAGES % 100);
-	assert_int_equal(take_round(&f), 0);
-	for (i = 0; i < PAGES; i++)
-		assert_int_equal(f.taken[i], 1);
+	for (i = 0; i < 100; i++) {
+		set_there(&f, 0, PAGES);
+		taken = take_round(&f);
+		assert_true(taken > 0 && taken <= 100);
+		pages += taken;
+	}
+	assert_true(pages > 100 * 80);
 }
 
-/* However few there are, and wherever. */
-static void what_is_there_is_found(void **state)
+/* So what is left of a guest that has lost all is let alone for a while. */
+static void where_few_are_there_few_are_taken(void **state)
 {
-	static const uint64_t pages[] = { 0, 63, 64, 127, 999, 1000, PAGES - 1 };
+	uint64_t pages = 0;
 	struct fixture f;
 	unsigned int i;
 
 	(void)state;
 	start(&f, &base);
-	for (i = 0; i < ARRAY_SIZE(pages); i++) {
-		set_there(&f, pages[i], pages[i] + 1);
-		assert_int_equal(take_round(&f), 1);
-		assert_int_equal(f.taken[pages[i]], 1);
+	for (i = 0; i < 1000; i++) {
+		set_there(&f, 500, 513);
+		pages += take_round(&f);
 	}
+	assert_true(pages > 500 && pages < 1500);
+	assert_int_equal(f.taken[499] + f.taken[513], 0);
+}
+
+static void of_nothing_nothing_is_taken(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, &base);
+	assert_int_equal(take_round(&f), 0);
 }
 
 static void singles_and_long_runs_reach_every_page(void **state)
@@ -209,8 +221,8 @@ static void a_burst_of_one_is_single_pages(void **state)
 	opt.burst = 1;
 	start(&f, &opt);
 	take_rounds(&f, 10);
-	assert_int_equal(f.runs, 1000);
-	assert_int_equal(f.single, 1000);
+	assert_true(f.runs > 900);
+	assert_int_equal(f.single, f.runs);
 }
 
 static void the_seed_decides(void **state)
@@ -258,7 +270,7 @@ static void each_third_round_takes_all(void **state)
 	start(&f, &opt);
 	for (i = 1; i <= 9; i++) {
 		set_there(&f, 0, PAGES);
-		assert_int_equal(take_round(&f), i % 3 ? 100 : PAGES);
+		assert_int_equal(take_round(&f) == PAGES, i % 3 == 0);
 	}
 }
 
@@ -298,8 +310,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_spec_is_read),
 		cmocka_unit_test(a_bad_spec_is_refused_with_the_reason),
-		cmocka_unit_test(a_round_takes_what_it_is_to_take),
-		cmocka_unit_test(what_is_there_is_found),
+		cmocka_unit_test(a_round_takes_what_it_chooses),
+		cmocka_unit_test(where_few_are_there_few_are_taken),
+		cmocka_unit_test(of_nothing_nothing_is_taken),
 		cmocka_unit_test(singles_and_long_runs_reach_every_page),
 		cmocka_unit_test(a_burst_of_one_is_single_pages),
 		cmocka_unit_test(the_seed_decides),
