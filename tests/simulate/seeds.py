@@ -70,7 +70,7 @@ DIMENSIONS = {
     "churn_ms": choice((3, 1), (7, 2), (20, 1)),
     # Pages taken away while the rounds last, how many and how often.
     "evict": choice((None, 6), ("all", 1), ("ram", 1), ("cold", 1)),
-    "evict_pages": choice((2, 1), (8, 2), (24, 1)),
+    "evict_pages": choice((64, 1), (256, 2), (1024, 1)),
     "evict_ms": choice((10, 1), (30, 2), (100, 2)),
     # Each so many rounds all of it.
     "evict_full": choice((0, 1), (8, 1)),
@@ -131,10 +131,9 @@ RULES = (
     ({"churn": ("delete", "move", "ro", "log", "collapse")}, {"failing": None}),
     ({"backing": ("hugetlb",)}, {"failing": None}),
     ({"evict": ("all", "ram", "cold")}, {"failing": None}),
-    # What is taken away in a round has to be back before the next one, or nobody gets on: the
-    # working set is all that is there after a while.
-    ({"evict": ("all", "ram"), "evict_ms": (10,), "evict_pages": (8, 24)}, {"evict_pages": 2}),
-    ({"evict": ("all", "ram"), "evict_ms": (30,), "evict_pages": (24,)}, {"evict_pages": 8}),
+    # What the guest needs of a round's pages has to be back before the next round: or nobody gets on.
+    ({"evict_ms": (10,)}, {"evict_pages": 64}),
+    ({"evict_ms": (30,), "evict_pages": (1024,)}, {"evict_pages": 256}),
     ({"evict_ms": (10, 30)}, {"evict_full": 0}),
     ({"evict": ("all", "ram"), "knob": ("hold_halt", "hold_done")}, {"knob": None}),
 )
