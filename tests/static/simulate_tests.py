@@ -88,7 +88,8 @@ def total(**changes):
 @test("simulate: what does not add up is seen")
 def adds_up():
     config = {**seeds.configuration(1), "level": "kernel", "life": "plain", "knob": None,
-              "churn": None, "rounds": [{**seeds.configuration(1)["rounds"][0], "turn": None}]}
+              "churn": None, "evict": None,
+              "rounds": [{**seeds.configuration(1)["rounds"][0], "turn": None}]}
 
     def said(**changes):
         return list(balance.complaints_of_counts(config, total(**changes), 0))
