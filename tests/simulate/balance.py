@@ -10,7 +10,7 @@ import json
 
 from bench import report
 from lab.boot import TIMER_LATE
-from job import failing_page, is_announcing, knob, MEM_MIB, MEMORY_BASE, PAGE
+from job import bound_ms, failing_page, is_announcing, knob, MEM_MIB, MEMORY_BASE, PAGE
 from life import CPU_NOISE
 from lives import TOKENS
 from seeds import CUT_SHORT, RESETS
@@ -202,6 +202,8 @@ def check_statuses(config, outcome):
     wanted = {"killed": KILLED, "stopped": STOPPED}.get(config["life"], 0)
     if config["failing"]:
         wanted = MEMORY
+    assert statuses[-1:] != [STOPPED] or wanted == STOPPED, \
+        f"not done within {bound_ms(config)} ms of virtual time\n{outcome.read('vmm.err')}"
     assert statuses[:-1] == [SAVED] * (len(statuses) - 1) and statuses[-1:] == [wanted], \
         f"apfvm: status {statuses}, not {wanted} in the end\n{outcome.read('vmm.err')}"
     return len(statuses) - 1
