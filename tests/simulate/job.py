@@ -11,9 +11,9 @@ from vm import AFTERMATH, Vm, command_line
 MEM_MIB = 64
 MEMORY_BASE = 0x80000000
 PAGE = 4096
-# The driver's counters on both sides of KVM's, until nothing moves between them; then an idle guest.
-TAIL = ("ps-d", "apf", "stats q0", "apf", "stats q1", "apf", "stats q2", "apf", "sleep 400",
-        "stats still")
+# What killed tasks waited for comes, too. The driver's counters on both sides of KVM's, until nothing moves between them; then an idle guest.
+TAIL = ("sleep 300", "ps-d", "apf", "stats q0", "apf", "stats q1", "apf", "stats q2", "apf",
+        "sleep 400", "stats still")
 FOR_GOOD = "sleep 600000"
 # Pages with the other delay, in stripes: wherever a round is, it has both.
 STRIPE, STRIPES = 96, 4
@@ -215,7 +215,7 @@ def vm(config):
     return Vm(level=level, append=append, cpus=config["cpus"], smp=config["host_cpus"],
               cold=config["cold_mib"], policy=tuple(policies(config)), steps=boots(config)[0],
               args=tuple(args(config)), script=script(config), seed=config["qemu_seed"],
-              mem="1G", timeout=300)
+              mem="1G", timeout=1200)
 
 
 # What it may take

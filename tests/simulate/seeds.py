@@ -71,9 +71,9 @@ DIMENSIONS = {
     # Pages taken away while the rounds last, how many and how often.
     "evict": choice((None, 6), ("all", 2), ("ram", 1), ("cold", 1)),
     "evict_pages": choice((64, 1), (256, 2), (1024, 1)),
-    "evict_ms": choice((10, 1), (30, 2), (100, 3)),
+    "evict_ms": choice((10, 1), (30, 2), (80, 3)),
     # Each so many rounds all of it.
-    "evict_full": choice((0, 1), (3, 1)),
+    "evict_full": choice((0, 1), (1, 1), (2, 1)),
     # The turn that its life takes.
     "life": choice(("plain", 8), ("saved", 3), ("reboot", 1), ("sysrq", 1), ("reset", 1),
                    ("killed", 1), ("stopped", 1)),
@@ -135,7 +135,7 @@ RULES = (
     ({"evict_ms": (10,)}, {"evict_pages": 64}),
     ({"evict_ms": (30,), "evict_pages": (1024,)}, {"evict_pages": 256}),
     ({"evict_ms": (10, 30)}, {"evict_full": 0}),
-    ({"evict_full": (3,), "ram_delay": (1,)}, {"ram_delay": 0.1}),
+    ({"evict_full": (1, 2), "ram_delay": (1,)}, {"ram_delay": 0.1}),
     ({"evict": ("all", "ram"), "knob": ("hold_halt", "hold_done")}, {"knob": None}),
 )
 ROUND_RULES = (
