@@ -60,6 +60,9 @@ int step_stats(int argc, char **argv);
 int step_evict(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
 
+/* exits.c */
+int step_exits(int argc, char **argv);
+
 /* next.c */
 int step_reboot(int argc, char **argv);
 int step_sysrq(int argc, char **argv);

@@ -255,6 +255,7 @@ static const struct {
 	{ "exists", step_exists },
 	{ "policy", step_policy },
 	{ "hog", step_hog },
+	{ "exits", step_exits },
 	{ "kill-test", step_kill_test },
 	{ "ps-d", step_ps_d },
 	{ "reboot", step_reboot },

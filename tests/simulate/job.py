@@ -18,6 +18,8 @@ FOR_GOOD = "sleep 600000"
 # Pages with the other delay, in stripes: wherever a round is, it has both.
 STRIPE, STRIPES = 96, 4
 NOISE_US = 2000
+# Behind those of all rounds.
+EXIT_PAGES = 1200
 
 LEVELS = {
     # Level here: that of tests/system/vm.py, and what its guest's kernel is told.
@@ -87,13 +89,16 @@ def toggles(values, cpus):
     yield from (f"online {cpu} 1" for cpu, there in online.items() if not there)
 
 
-def round_steps(config, values, skip, label):
-    start = "start " + load(values, skip, label)
+def round_steps(config, values, skip, number):
+    start = "start " + load(values, skip, f"r{number}")
+    exits = []
+    if values["exits"]:
+        exits = [f"exits {values['exits']} {EXIT_PAGES + number * values['exits']}"]
     if values["turn"] == "killed":
-        return [start, f"sleep {values['turn_ms']}", "kill"]
+        return [start, f"sleep {values['turn_ms']}", "kill", *exits]
     if values["turn"] == "hotplug":
-        return [start, *toggles(values, config["cpus"]), "wait"]
-    return [start, "wait"]
+        return [start, *toggles(values, config["cpus"]), "wait", *exits]
+    return [start, "wait", *exits]
 
 
 def placed_rounds(config):
@@ -112,7 +117,7 @@ def boots(config):
     first = ["apf", "stats go", *begin]
     if config["life"] not in RESETS:
         for number, (values, skip) in enumerate(rounds):
-            first += round_steps(config, values, skip, f"r{number}")
+            first += round_steps(config, values, skip, number)
         return [first + ([FOR_GOOD] if config["life"] in CUT_SHORT else list(tail))]
 
     values, skip = rounds[0]
@@ -121,7 +126,7 @@ def boots(config):
     second = ["apf", "stats again", *begin]
     # The pages of the first one are there, or under way.
     for number, (values, skip) in enumerate(rounds[1:] or [(values, values["pages"])], 1):
-        second += round_steps(config, values, skip, f"r{number}")
+        second += round_steps(config, values, skip, number)
     return [first, [*second, *tail]]
 
 
@@ -233,7 +238,7 @@ def page_ms(config):
 def round_ms(config, values):
     touches = values["pages"] * (values["tasks"] if values["layout"] == "same-page" else 1)
     turns = values["toggles"] * (values["toggle_ms"] + 300) if values["turn"] == "hotplug" else 0
-    return values["pages"] * page_ms(config) + touches * (values["compute_us"] + 100) / 1000 + turns
+    return (values["pages"] + values["exits"]) * page_ms(config) + touches * (values["compute_us"] + 100) / 1000 + turns
 
 
 def bound_ms(config):

@@ -14,6 +14,7 @@ import seeds
 import vm
 from bench import report
 from lab import images, kernel, paths
+from lab.term import LabError
 
 OUT = paths.OUT / "simulate"
 COUNTS = ("apf_announced", "apf_repeated", "apf_declined", "apf_halted", "apf_sync", "apf_ready",
@@ -79,6 +80,8 @@ def run(seed):
     try:
         attempt(seed, config, record)
         record["good"] = True
+    except LabError:
+        raise
     except (AssertionError, report.ReportError) as failure:
         record["why"] = str(failure)
     except Exception:       # a seed that breaks the checks has failed, too

@@ -97,6 +97,8 @@ ROUND = {
     "pin": choice(("none", 3), ("each", 2), ("one", 1)),
     "company": choice((None, 5), ("bystander", 2), ("timers", 1), ("ipis", 1)),
     "where": choice(("fresh", 4), ("again", 1)),
+    # Threads that exit with their last words on missing pages.
+    "exits": choice((0, 4), (1, 1), (8, 1), (32, 1)),
     "turn": choice((None, 5), ("killed", 2), ("hotplug", 2)),
     "turn_ms": Span(20, 150),
     "toggles": Span(2, 6),
@@ -162,6 +164,8 @@ def draw_round(seed, number, config):
     values = {name: dimension.pick(drawn(seed, f"{name} of {number}"))
               for name, dimension in ROUND.items()}
     apply(ROUND_RULES, values)
+    if config["failing"]:
+        values["exits"] = 0
     if config["failing"] or (values["turn"] == "hotplug" and config["cpus"] == 1):
         values["turn"] = None
     if number == 0:

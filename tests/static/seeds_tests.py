@@ -69,7 +69,7 @@ def fits():
         assert max(len(line.replace(",", " ").split()) for line in lines) < JOB_WORDS, seed
         assert len(vm.policy) + 1 <= POLICIES, seed
         last = max(skip + values["pages"] for values, skip in job.placed_rounds(config))
-        assert (last + 256) * job.PAGE <= config["cold_mib"] << 20, seed
+        assert last + 256 <= job.EXIT_PAGES, seed
         assert 15000 <= job.bound_ms(config) < 1200000, (seed, job.bound_ms(config))
 
 
