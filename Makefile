@@ -6,6 +6,7 @@ CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACH
 UNIT := make -s --no-print-directory -C tests/unit
 
 export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J
+SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(SEED),--seed $(SEED)) $(if $(J),--jobs $(J))
 
 .PHONY: help
 help:		## this text
@@ -20,6 +21,8 @@ help:		## this text
 	@echo "  J=<number>                    QEMUs at a time: system tests (the CPUs, at most 4), bench"
 	@echo "  V=1                           show every line of the builds"
 	@echo "  MINUTES=<n>                   how long make soak goes on"
+	@echo "  SEEDS=<n> FROM=<k>            make simulate: n seeds, from k on (1); none: those of today"
+	@echo "  SEED=<k>                      make simulate: this one alone, and whether it does the same"
 	@echo
 	@echo "Everything built lies in $(CACHE), results in out/."
 
@@ -71,7 +74,7 @@ bench-full: images	## measure everything (an hour and a half)
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards bench dkms" \
+		static="tests/static/run style checkpatch graft hazards bench dkms seeds" \
 		unit="$(UNIT)" \
 		models="models/run" \
 		+build="make -s --no-print-directory images debian" \
@@ -98,6 +101,10 @@ soak: images	## run the chains and loops for MINUTES=30
 .PHONY: test-all
 test-all: deps	## run all test targets one after the other, with one table (many hours)
 	@tests/all test test-guests test-paranoid soak
+
+.PHONY: simulate
+simulate: images	## run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
+	@tests/simulate/run $(SIMULATE)
 
 .PHONY: shell
 shell: images	## a shell in the host under QEMU, with apfvm at hand

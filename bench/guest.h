@@ -55,9 +55,13 @@ int step_start(int argc, char **argv);
 int step_keep(int argc, char **argv);
 int step_stop(int argc, char **argv);
 int step_wait(int argc, char **argv);
+int step_kill(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_evict(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
+
+/* exits.c */
+int step_exits(int argc, char **argv);
 
 /* next.c */
 int step_reboot(int argc, char **argv);

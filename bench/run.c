@@ -137,6 +137,24 @@ int step_wait(int argc, char **argv)
 	return job_report(line, status);
 }
 
+/*
+ * kill: what "start" left behind, with all that its tasks wait for. If it came to its
+ * end before, it is as if it had been waited for.
+ */
+int step_kill(int argc, char **argv)
+{
+	char line[2048];
+	int status;
+
+	if (argc != 1 || !job.pid || kill(job.pid, SIGKILL))
+		return channel_fail("%s: there is nothing to kill", argv[0]);
+	status = job_wait(line, sizeof(line));
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		return job_report(line, status);
+	channel_line("{\"killed\":true}");
+	return 0;
+}
+
 static const char *label_of(int argc, char **argv)
 {
 	int i;

@@ -72,6 +72,11 @@ def disk_options(disks):
                     "-device", f"virtio-blk-device,drive={serial},serial={serial}")
 
 
+def seed_options(seed):
+    """In virtual time these leave nothing to chance: the same run again, to the byte."""
+    return [] if seed is None else ["-seed", str(seed), "-rtc", "base=2026-01-01,clock=vm"]
+
+
 def qemu_command(folder, mode, smp, mem, append, image, interactive):
     path = kernel.image(image)
     if not path.exists():
@@ -198,11 +203,12 @@ def folder_of(out, image):
 
 
 def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="",
-        image=None, files=None, disks=None, qemu=()):
+        image=None, files=None, disks=None, qemu=(), seed=None):
     """Run a scenario (text of a sh script) in a fresh host; everything lands in out.
 
     files: names in the host, by those here. disks: files with their contents, by
     serial, which the host finds in /sys/block/*/serial. qemu: more of its options.
+    seed: of all that QEMU draws at random, so that a run can be had again.
     """
     image = image or kernel.chosen()
     folder = folder_of(out, image)
@@ -210,7 +216,7 @@ def run(scenario, out, mode="icount", timeout=TIMEOUT, smp=2, mem="2G", append="
     with owned(folder):
         prepare(folder, scenario, files)
         command = qemu_command(folder, mode, smp, mem, append, image, False)
-        command += [*disk_options(disks), *qemu]
+        command += [*disk_options(disks), *seed_options(seed), *qemu]
         (folder / "scenario").write_text(scenario)
         (folder / "qemu.cmd").write_text(shlex.join(command) + "\n")
         start = time.monotonic()

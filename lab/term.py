@@ -11,6 +11,7 @@ import time
 from lab import paths
 
 LOG_TAIL = 30
+INTERRUPTED = 130
 
 
 class LabError(Exception):
@@ -110,4 +111,4 @@ def main(function):
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

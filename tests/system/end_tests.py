@@ -3,14 +3,8 @@
 
 from harness import test
 from lab import boot, paths
-from vm import OUT, Vm, check, check_silent, expect, run
+from vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_silent, expect, run
 
-# After the VMM: no worker of ours at work (+; a - was one), and nobody in D state.
-AFTERMATH = """
-sleep 1
-ps -o stat,comm | grep '^D' >/out/stuck
-grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers
-"""
 # With faults in flight: the workers are seen, or their absence later says nothing.
 KILL = """
 vmm &
@@ -20,11 +14,6 @@ killall -9 apfvm
 wait
 """ + AFTERMATH
 FAULTING = "sleep,0,:,start,--tasks,8,--pages,8,:,sleep,500,:,stats,waiting,:,apf,:,sleep,60000"
-
-
-def check_aftermath(outcome):
-    for name in ("stuck", "workers"):
-        assert not outcome.read(name).strip(), f"left behind: {outcome.read(name)}"
 
 
 def check_killed(outcome):

@@ -2,11 +2,8 @@
 """CPUs that go and come, and a guest that suspends, with tasks that wait for pages."""
 
 from harness import test
-from life import check_in_flight, live
+from life import CPU_NOISE, check_in_flight, live
 from vm import expect, slower
-
-CPU_NOISE = ("killed (polled", "I-cache on CPU", ": found redistributor", ": Booted",
-             "no longer affine")
 
 SUSPEND_NOISE = ("PM: suspend", "Filesystems sync", "Freezing", "OOM killer", "Restarting tasks",
                  "random: crng reseeded")

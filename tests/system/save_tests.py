@@ -7,33 +7,15 @@ import json
 from bench import report
 from harness import test
 from lab import kernel, paths
+from lives import NEXT_LIVES, TOKENS
 from vm import Vm, check, check_silent, expect, run
 
 GUESTS = paths.BIN / "guests"
-TOKENS = 64
 # Less than usual, since all of it is saved.
 MEM = ("--mem", "128")
 # A kernel that checks itself gets less done in a life.
 LIFE_TIMES = 5 if kernel.checks_itself() else 1
 
-# Each life but the first is a process of its own; the last one ends by itself.
-NEXT_LIVES = """
-life=1
-for policy in {policies}; do
-	echo $(echo {parameters} | cut -d ' ' -f $(((life - 1) % 3 + 1))) \\
-		>/sys/module/kvm-arm/parameters/apf
-	save="--save /tmp/vm.$life --save-after {ms}"
-	[ $life = {last} ] && save=
-	apfvm --restore /tmp/vm.$((life - 1)) --policy $policy {more} --policy ram:delay={ram_delay} $save \\
-		--console /out/console.$life --result /out/result.$life 2>>/out/vmm.err
-	echo $? >>/out/statuses
-	mv /tmp/vm.$((life - 1)).json /out/saved.$((life - 1))
-	rm /tmp/vm.$((life - 1))
-	cat /out/result.$life >>/out/result
-	life=$((life + 1))
-done
-tail -n 1 /out/statuses >/out/status
-"""
 # The guest says when; its own life begins there.
 WHEN_IT_SAYS = """
 vmm &
@@ -63,7 +45,7 @@ class Lives:
         script = self.first + NEXT_LIVES.format(
             policies=" ".join(self.policies), more=" ".join(f"--policy {word}" for word in self.more),
             parameters=self.parameters, ms=self.ms, last=last,
-            ram_delay=self.ram_delay)
+            ram_delay=self.ram_delay, at_last="")
         args = ("--save", "/tmp/vm.0", *self.vm.args)
         outcome = run(name, dataclasses.replace(
             self.vm, script=script, args=args, policy=(*self.vm.policy, *self.more)))

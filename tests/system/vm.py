@@ -43,6 +43,12 @@ head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
 true
 """
 
+# After the VMM: no worker of ours at work (+; a - was one), and nobody in D state.
+AFTERMATH = """
+sleep 1
+ps -o stat,comm | grep '^D' >/out/stuck
+grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers
+"""
 
 # A kernel that checks itself takes its time: then these have no upper bound.
 TIMES = ("wall_ms", "worst_gap_ms")
@@ -58,7 +64,7 @@ def command_line(steps, append=""):
 class Vm:
     """What to run. steps: the guest's job; script: sh, runs `vmm`.
 
-    host, guest: flavours of the kernels, if not $KERNEL_FLAVOUR.
+    host, guest: flavours of the kernels, if not $KERNEL_FLAVOUR. seed: see boot.run().
     """
 
     level: str = "announce"
@@ -76,6 +82,8 @@ class Vm:
     mode: str = "icount"
     timeout: int = 120
     smp: int = 2
+    mem: str = "2G"
+    seed: int | None = None
     files: dict = dataclasses.field(default_factory=dict)
     knobs: dict = dataclasses.field(default_factory=dict)
 
@@ -154,10 +162,11 @@ class Outcome:
         return report.sum_stats(self.record(name))
 
 
-def run(name, vm):
+def run(name, vm, folder=OUT):
     assert vm.mode == "icount" or harness.CURRENT.alone, "real time: to be declared alone=True"
-    result = boot.run(vm.scenario(), OUT / name, mode=vm.mode, timeout=vm.seconds(), smp=vm.smp,
-                      append=vm.host_append, image=vm.host or None, files=vm.all_files())
+    result = boot.run(vm.scenario(), folder / name, mode=vm.mode, timeout=vm.seconds(), smp=vm.smp,
+                      mem=vm.mem, append=vm.host_append, image=vm.host or None,
+                      files=vm.all_files(), seed=vm.seed)
     assert not result.lab_error, result.lab_error
     log = result.out / "scenario.log"
     assert result.status == 0, f"scenario: status {result.status}\n{log.read_text()}"
@@ -196,6 +205,11 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
         assert run_record["pages_verified"] == run_record["faults"] > 0, run_record
     for count in outcome.find("ps_d"):
         assert count == 0, f"{count} tasks left in D state: {outcome.find('sleeps_for_good')}"
+
+
+def check_aftermath(outcome):
+    for name in ("stuck", "workers"):
+        assert not outcome.read(name).strip(), f"left behind: {outcome.read(name)}"
 
 
 def fewer(count):
