@@ -37,9 +37,10 @@ vmm: kernel	## build the VMM, apfvm
 	@+$(MAKE) -s --no-print-directory -C vmm $(CROSS) KSRC=$(CACHE)/src/linux-6.12
 
 .PHONY: load
-load: kernel	## build the workload, apfload, and the guest's init
+load: kernel	## build what the guest runs: its init, the workload, the cases
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
+	@+$(MAKE) -s --no-print-directory -C tests/guests/cases $(CROSS)
 
 .PHONY: guests
 guests: kernel vmm	## build what only the tests run: bare guests, KVM selftest

@@ -18,6 +18,8 @@ int channel_open(const char *port, const char *tty);
 void channel_line(const char *fmt, ...);
 void channel_text(const char *key, const char *text);
 int channel_await(const char *word);
+/* For a program that writes its own lines there. */
+void channel_give(int fd);
 size_t channel_escape(char *out, size_t size, const char *text);
 int channel_fail(const char *fmt, ...);
 
@@ -48,6 +50,8 @@ int file_read(const char *path, void *buf, size_t size);
 
 /* steps.c: 0, or -1 after channel_fail(). */
 int step_do(int argc, char **argv);
+/* The counters of host and guest, under a name made of both. */
+void step_counters(const char *name, const char *when);
 
 /* run.c */
 int step_run(int argc, char **argv);
@@ -57,6 +61,7 @@ int step_stop(int argc, char **argv);
 int step_wait(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
+int step_case(int argc, char **argv);
 
 /* next.c */
 int step_reboot(int argc, char **argv);

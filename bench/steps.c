@@ -254,6 +254,7 @@ static const struct {
 	{ "policy", step_policy },
 	{ "hog", step_hog },
 	{ "kill-test", step_kill_test },
+	{ "case", step_case },
 	{ "ps-d", step_ps_d },
 	{ "reboot", step_reboot },
 	{ "sysrq", step_sysrq },
@@ -264,6 +265,14 @@ static const struct {
 	{ "rmmod", step_rmmod },
 	{ "reload", step_reload },
 };
+
+void step_counters(const char *name, const char *when)
+{
+	char *apf = "apf";
+
+	channel_line("@stats %s-%s", name, when);
+	step_apf(1, &apf);
+}
 
 int step_do(int argc, char **argv)
 {

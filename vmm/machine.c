@@ -91,13 +91,15 @@ int machine_create(struct machine *m, const struct options *opt)
 {
 	if (vm_create(&m->vm, opt))
 		return -1;
-	if (create_consoles(m))
+	if (pageout_create(&m->pageout, &m->vm, opt))
 		goto destroy_vm;
+	if (create_consoles(m))
+		goto destroy_pageout;
 	if (machine_load(m, opt))
 		goto destroy_consoles;
 	if (stats_create(&m->stats, &m->vm))
 		goto destroy_consoles;
-	if (uffd_create(&m->uffd, &m->vm, opt))
+	if (uffd_create(&m->uffd, &m->vm, pageout_kept(&m->pageout), opt))
 		goto destroy_stats;
 	if (churn_create(&m->churn, &m->vm, &m->uffd, opt))
 		goto destroy_uffd;
@@ -108,6 +110,8 @@ destroy_stats:
 	stats_destroy(&m->stats);
 destroy_consoles:
 	destroy_consoles(m);
+destroy_pageout:
+	pageout_destroy(&m->pageout);
 destroy_vm:
 	vm_destroy(&m->vm);
 	return -1;
@@ -119,5 +123,6 @@ void machine_destroy(struct machine *m)
 	uffd_destroy(&m->uffd);
 	stats_destroy(&m->stats);
 	destroy_consoles(m);
+	pageout_destroy(&m->pageout);
 	vm_destroy(&m->vm);
 }

@@ -7,6 +7,7 @@
 
 #include "churn.h"
 #include "output.h"
+#include "pageout.h"
 #include "result.h"
 #include "stats.h"
 #include "uffd.h"
@@ -19,6 +20,7 @@ struct machine {
 	struct vm vm;
 	struct uffd uffd;
 	struct churn churn;
+	struct pageout pageout;
 	struct stats stats;
 	struct result result;
 	struct virtio_console console[CONSOLES];

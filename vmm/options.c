@@ -38,6 +38,7 @@ static const char help[] =
 "  --mergeable         the host may merge all pages of the guest (KSM)\n"
 "  --cold-ro           the guest may only read it; writes there go nowhere\n"
 "  --cpus N            vCPUs, 1 to 8 (1)\n"
+"  --pageout           the guest may page out its ordinary memory, by a device\n"
 "  --pin               vCPU n on the host's CPU n, and nowhere else\n"
 "  --seed N            what the cold pages hold follows from it (1)\n"
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
@@ -59,7 +60,7 @@ static const char help[] =
 "\n"
 "RANGE is 'all' or START-END in pages of the cold memory, END not included;\n"
 "with suffix K, M or G in bytes; or 'ram', which is the ordinary memory of a VM\n"
-"that was restored. SPEC is a comma-separated list of:\n"
+"that was restored or has --pageout. SPEC is a comma-separated list of:\n"
 "  now           at once             delay=MS  after that time, fractions allowed\n"
 "  never         no answer           fail      'this page is lost', now or delayed\n"
 "  batch=N       hold requests until N wait, or twice the delay has passed\n"
@@ -107,6 +108,7 @@ static const struct flag {
 	{ "mapped",    offsetof(struct options, mapped) },
 	{ "mergeable", offsetof(struct options, mergeable) },
 	{ "no-gic",    offsetof(struct options, no_gic) },
+	{ "pageout",   offsetof(struct options, pageout) },
 	{ "pin",       offsetof(struct options, pin) },
 	{ "sve",       offsetof(struct options, sve) },
 };
@@ -256,12 +258,13 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 	char why[160];
 	unsigned int i;
 
-	if (policies->count && !opt->cold_mib && !opt->restore)
+	if (policies->count && !opt->cold_mib && !opt->restore && !opt->pageout)
 		return say_error("--policy: there is no cold memory; give --cold MIB");
 	if (policies->count && (opt->cold_file || opt->pages_socket || opt->mapped))
 		return say_error("--policy: not with --cold-file, --pages-socket or --mapped");
 	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size,
-			 opt->restore ? opt->mem_mib * MIB / page_size : 0, page_size);
+			 opt->restore || opt->pageout ? opt->mem_mib * MIB / page_size : 0,
+			 page_size);
 	for (i = 0; i < policies->count; i++) {
 		if (policy_list_add(&opt->policies, policies->text[i], why, sizeof(why)))
 			return say_error("--policy: %s", why);

@@ -82,6 +82,7 @@ struct options {
 	bool sve;
 	bool cold_ro;
 	bool no_gic;
+	bool pageout;
 	bool mapped;
 	bool pin;
 	struct policy_list policies;

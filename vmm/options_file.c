@@ -25,6 +25,10 @@ int options_check_served(const struct options *opt)
 		return say_error("--cold-file and --pages-socket need --cold MIB");
 	if (opt->pages_socket && (opt->restore || opt->save || opt->marks))
 		return say_error("--pages-socket: not with --restore, --save or --marks");
+	if (opt->pageout && (opt->restore || opt->save || opt->cold_file || opt->pages_socket ||
+			     opt->backing == BACKING_HUGETLB))
+		return say_error("--pageout: not with --restore, --save, --cold-file, "
+				 "--pages-socket or --cold-backing hugetlb");
 	if (opt->mapped && (!opt->restore || opt->cold_mib))
 		return say_error("--mapped: with --restore, of a VM without cold memory");
 	return 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../bench/content.h"
+#include "kept.h"
 #include "state.h"
 #include "uffd.h"
 #include "util.h"
@@ -50,12 +51,17 @@ static uint32_t page_at(const struct uffd *u, uint64_t address)
 	return u->pages + ((address - u->ordinary) >> u->page_shift);
 }
 
-/* What the page holds: as saved, or, if it never was there, as it is to be. */
+/*
+ * What the page holds: as saved, or, if it never was there, as it is to be. A page
+ * that is out has its own copy.
+ */
 static int get_page(struct uffd *u, uint32_t page)
 {
 	uint64_t offset = (uint64_t)page << u->page_shift;
 	int ret = 0;
 
+	if (page >= u->pages && u->kept)
+		return 0;
 	if (page >= u->pages)
 		ret = state_read_ordinary(u->from, offset - ((uint64_t)u->pages << u->page_shift),
 					  u->page);
@@ -66,15 +72,32 @@ static int get_page(struct uffd *u, uint32_t page)
 	return ret ? say_errno("%s", u->from->name) : 0;
 }
 
-static int ask_for_copy(struct uffd *u, uint64_t address)
+static int ask_for_copy(struct uffd *u, uint64_t address, const void *holds)
 {
 	struct uffdio_copy copy = {
 		.dst = address,
-		.src = (uintptr_t)u->page,
+		.src = (uintptr_t)holds,
 		.len = u->page_size,
 	};
 
 	return ioctl(u->fd, UFFDIO_COPY, &copy);
+}
+
+/* A page that is out is no longer, once the guest has it. */
+static int give_back(struct uffd *u, uint32_t page, uint64_t address)
+{
+	const void *holds = kept_begin(u->kept, page - u->pages);
+	int ret = ask_for_copy(u, address, holds);
+
+	kept_end(u->kept, page - u->pages, !ret || errno == EEXIST);
+	return ret;
+}
+
+static int serve(struct uffd *u, uint32_t page, uint64_t address)
+{
+	if (u->kept && page >= u->pages)
+		return give_back(u, page, address);
+	return ask_for_copy(u, address, u->page);
 }
 
 static int ask_for_poison(struct uffd *u, uint64_t address)
@@ -110,7 +133,7 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 	if (how == POLICY_SERVE && get_page(u, page))
 		return -1;
 	do {
-		ret = how == POLICY_SERVE ? ask_for_copy(u, address) :
+		ret = how == POLICY_SERVE ? serve(u, page, address) :
 					    ask_for_poison(u, address);
 	} while (ret && errno == EAGAIN);
 	if (ret && errno == EEXIST)

@@ -31,14 +31,15 @@ static bool wants_poison(const struct policy_list *list)
 	return false;
 }
 
-/* Of a restored VM all memory is missing, else the cold region. */
+/* Of a restored VM all memory is missing, else the cold region, and what is paged out. */
 static struct uffdio_range region(const struct uffd *u)
 {
 	uint64_t cold = (uint64_t)u->pages * u->page_size;
+	bool whole = u->from || u->kept;
 
 	return (struct uffdio_range) {
-		.start = u->from ? u->ordinary : u->base,
-		.len = cold + (u->from ? u->base - u->ordinary : 0),
+		.start = whole ? u->ordinary : u->base,
+		.len = cold + (whole ? u->base - u->ordinary : 0),
 	};
 }
 
@@ -93,7 +94,7 @@ static void gave_up(void *vm)
 	vm_end(vm, STATUS_ERROR);
 }
 
-int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
+int uffd_create(struct uffd *u, struct vm *vm, struct kept *kept, const struct options *opt)
 {
 	*u = (struct uffd) {
 		.fd = -1,
@@ -105,10 +106,11 @@ int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
 		.base = (uintptr_t)vm->memory.host + vm->memory.size,
 		.pages = opt->policies.pages,
 		.from = opt->restore,
+		.kept = kept,
 		.page_size = vm->memory.cold_page,
 		.seed = opt->seed,
 	};
-	if ((!u->pages && !u->from) || opt->cold_file || opt->mapped)
+	if ((!u->pages && !u->from && !u->kept) || opt->cold_file || opt->mapped)
 		return 0;
 	if (set_up(u, opt)) {
 		uffd_destroy(u);
