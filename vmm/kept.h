@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Pages of ordinary memory that are out: taken from the guest, and kept here
- * until it touches them. Bookkeeping and the bytes; pageout.h says who takes them.
+ * What pages hold that were taken away from the guest: a second mapping, as large as
+ * guest memory, where a page has its copy from when it is taken until it comes back.
+ *
+ * Pages are numbered by their place in memory, the cold ones behind the others.
  */
 #ifndef APFVM_KEPT_H
 #define APFVM_KEPT_H
@@ -10,42 +12,52 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "evict_plan.h"
+#include "memory.h"
+
 /**
- * struct kept - the pages
- * @memory:	the guest's
- * @page_size:	of the host
- * @pages:	of @memory
- * @lock:	guards all below, and that a page is missing if and only if @out says
- *		so. Whoever holds it touches no page that is out
- * @copy:	what they hold, at the offsets of @memory
- * @out:	by page
- * @count:	how many are out
+ * struct kept - the copies, and which pages have one
+ * @lock:	guards all below. Its holder answers for a page, or takes some: so no
+ *		page is answered with a copy that is older than the page
+ * @host:	guest memory
+ * @copy:	the same size of our own
+ * @pages:	so many
+ * @page_shift:	log2 of their size
+ * @there:	bit by page: it is in guest memory
+ * @has:	bit by page: its copy is what it holds
+ * @out:	how many have a copy
  */
 struct kept {
-	char *memory;
-	uint64_t page_size;
-	uint32_t pages;
 	pthread_mutex_t lock;
+	char *host;
 	char *copy;
-	bool *out;
-	uint32_t count;
+	uint64_t pages;
+	unsigned int page_shift;
+	uint64_t *there;
+	uint64_t *has;
+	uint64_t out;
 };
 
-int kept_create(struct kept *k, char *memory, uint64_t size, uint64_t page_size);
-void kept_destroy(struct kept *k);
+int kept_create(struct kept *kept, const struct memory *mem);
+void kept_destroy(struct kept *kept);
 
 /*
- * Takes a page out, if it is not yet. Nobody writes to it meanwhile: the caller
- * has stopped all vCPUs.
+ * Ask the kernel which of the first @pages pages are there: they are those that came
+ * before the server of missing pages was asked for them.
  */
-int kept_take(struct kept *k, uint32_t page);
-uint32_t kept_count(struct kept *k);
-
+int kept_find(struct kept *kept, uint64_t pages);
 /*
- * For the server of missing pages: between the two, the page does not change. Return:
- * what it holds. @back: the guest has it again.
+ * Take the next pages of the plan, while nobody writes to guest memory. Returns how
+ * many, 0 at the end of a round, or -1.
  */
-const void *kept_begin(struct kept *k, uint32_t page);
-void kept_end(struct kept *k, uint32_t page, bool back);
+int kept_take(struct kept *kept, struct evict_plan *plan);
+
+/* Take one page, if it is there, in the same way: 1, 0 or -1. */
+int kept_take_page(struct kept *kept, uint64_t page);
+
+/* For the server, under kept->lock. Whether the page had a copy, which is now in @to. */
+bool kept_get(const struct kept *kept, uint64_t page, void *to);
+/* The page is in guest memory, so its copy is not needed any more. */
+void kept_came(struct kept *kept, uint64_t page);
 
 #endif /* APFVM_KEPT_H */

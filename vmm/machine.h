@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "churn.h"
+#include "evict.h"
 #include "output.h"
 #include "pageout.h"
 #include "result.h"
@@ -20,6 +21,7 @@ struct machine {
 	struct vm vm;
 	struct uffd uffd;
 	struct churn churn;
+	struct evict evict;
 	struct pageout pageout;
 	struct stats stats;
 	struct result result;

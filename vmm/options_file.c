@@ -25,12 +25,25 @@ int options_check_served(const struct options *opt)
 		return say_error("--cold-file and --pages-socket need --cold MIB");
 	if (opt->pages_socket && (opt->restore || opt->save || opt->marks))
 		return say_error("--pages-socket: not with --restore, --save or --marks");
-	if (opt->pageout && (opt->restore || opt->save || opt->cold_file || opt->pages_socket ||
-			     opt->backing == BACKING_HUGETLB))
-		return say_error("--pageout: not with --restore, --save, --cold-file, "
-				 "--pages-socket or --cold-backing hugetlb");
 	if (opt->mapped && (!opt->restore || opt->cold_mib))
 		return say_error("--mapped: with --restore, of a VM without cold memory");
+	return 0;
+}
+
+/* A page comes back by the VMM's own server, as small anonymous memory. */
+int options_check_evict(const struct options *opt)
+{
+	if (opt->pageout && opt->restore)
+		return say_error("--pageout: not with --restore");
+	if (!opt->evict.every_ms && !opt->pageout)
+		return 0;
+	if (opt->cold_file || opt->backing || opt->pages_socket || opt->mapped)
+		return say_error("--evict, --pageout: not with --cold-file, --cold-backing, "
+				 "--pages-socket or --mapped");
+	if (opt->cold_ro)
+		return say_error("--evict, --pageout: not with --cold-ro");
+	if (opt->evict.range == EVICT_RANGE_COLD && !opt->cold_mib)
+		return say_error("--evict: range=cold needs --cold MIB");
 	return 0;
 }
 

@@ -5,43 +5,29 @@
  * write is over, the page of the host which holds that frame is missing: whoever
  * touches it waits as the policy 'ram' says, and finds what was in it. A read gives
  * the number of pages that are out. A frame that is no ordinary memory, or is out
- * already, is left alone. The page must hold nothing that this VMM uses itself: no
- * queue of a device and no buffer.
+ * already, is left alone.
  *
  * All ordinary memory is there when the guest starts, so nothing else is missing.
  */
 #ifndef APFVM_PAGEOUT_H
 #define APFVM_PAGEOUT_H
 
-#include <pthread.h>
-
-#include "kept.h"
+#include "evict.h"
 #include "mmio.h"
 #include "options.h"
-#include "vm.h"
 
 /**
  * struct pageout - the device
  * @mmio:	where it is
- * @vm:		whose memory it pages out
- * @kept:	the pages that are out
- * @turn:	whoever has closed @vm's gate; taken before that
+ * @evict:	takes the pages
  */
 struct pageout {
 	struct mmio_device mmio;
-	struct vm *vm;
-	struct kept kept;
-	pthread_mutex_t turn;
+	struct evict *evict;
 };
 
-/* Does nothing without --pageout. */
-int pageout_create(struct pageout *p, struct vm *vm, const struct options *opt);
-void pageout_destroy(struct pageout *p);
-
-/* What the server of missing pages has to know, or NULL. */
-static inline struct kept *pageout_kept(struct pageout *p)
-{
-	return p->vm ? &p->kept : NULL;
-}
+/* Before the guest's device tree is written; does nothing without --pageout. */
+int pageout_create(struct pageout *p, struct vm *vm, struct evict *evict,
+		   const struct options *opt);
 
 #endif /* APFVM_PAGEOUT_H */
