@@ -92,6 +92,10 @@ test-guests: images debian	## run the tests with each of Debian's kernels as a g
 	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" +installed="lab/installed" \
 		static="tests/static/run stock deb" guests="tests/system/run --guests"
 
+.PHONY: test-long
+test-long: images	## run the long variants of system tests: 10,000 threads that end, ... (long)
+	@tests/tap long="tests/system/run --long"
+
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30
 	@tests/soak

@@ -26,10 +26,16 @@ struct test_case {
 	unsigned int count;
 };
 
-extern const struct test_case exit_cases[];
+extern const struct test_case exit_cases[], end_cases[], ptrace_cases[], map_cases[],
+	signal_cases[], futex_cases[], io_cases[];
 
 /* One line for the result, and the end of the case. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+/*
+ * How often something was done while another task waited for its memory: at some levels
+ * that has to be seen.
+ */
+void say_overlap(unsigned int times);
 #define check(condition, ...)				\
 	do {						\
 		if (!(condition))			\
@@ -106,5 +112,41 @@ int task_wait(pid_t pid);
 void thread_wait(pid_t tid);
 /* The state that /proc tells of, 'R' say, or 0 if there is no such task. */
 char task_state(pid_t tid);
+
+
+/**
+ * struct toucher - a task that waits for a page
+ * @at:		a word on it. The task itself pages it out, right before it touches it
+ * @put:	written there, or 0: it is only read
+ * @frame:	of the page
+ * @begun:	set before that
+ * @ended:	and after
+ * @got:	what was read
+ * @gate:	to be opened first, or NULL
+ * @pid:	of the task
+ *
+ * It lies in shared memory if the task is a process of its own.
+ */
+struct toucher {
+	volatile uint64_t *at;
+	uint64_t put;
+	uint32_t frame;
+	uint32_t begun;
+	uint32_t ended;
+	uint64_t got;
+	const uint32_t *gate;
+	pid_t pid;
+};
+
+/* By a thread of this process, or by a child. Looks the frame up. */
+void toucher_start(struct toucher *toucher, bool is_thread);
+/* Until it has begun: the page is out then, or has come already. */
+void toucher_begun(const struct toucher *toucher);
+void toucher_ended(const struct toucher *toucher);
+
+/* Fills a page's words, each with another one, from @seed. */
+void fill(void *at, size_t size, uint64_t seed);
+/* How many words are not as filled. */
+size_t count_bad(const void *at, size_t size, uint64_t seed);
 
 #endif /* CASES_H */

@@ -17,7 +17,9 @@
 
 #define ALL_MS		60000
 
-static const struct test_case *const lists[] = { exit_cases };
+static const struct test_case *const lists[] = {
+	exit_cases, end_cases, ptrace_cases, map_cases, signal_cases, futex_cases, io_cases,
+};
 
 /* The line is written at once, whoever else writes. No quotes and no newlines in there. */
 static void say(const char *text)
@@ -39,6 +41,15 @@ void fail(const char *format, ...)
 	va_end(args);
 	say(text);
 	_exit(1);
+}
+
+void say_overlap(unsigned int times)
+{
+	char line[60];
+	int n = snprintf(line, sizeof(line), "{\"overlap\":%u}\n", times);
+
+	if (write(STDOUT_FILENO, line, n) != n)
+		_exit(2);
 }
 
 static const struct test_case *find(const char *name)
