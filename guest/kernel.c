@@ -17,7 +17,6 @@
 #include <linux/extable.h>
 #include <linux/hardirq.h>
 #include <linux/jump_label.h>
-#include <linux/kallsyms.h>
 #include <linux/kvm_apf.h>
 #include <linux/moduleparam.h>
 #include <linux/preempt.h>
@@ -37,17 +36,13 @@ module_param_named(kernel, apf_kernel, bool, 0444);
 MODULE_PARM_DESC(kernel, "Sleep for faults in the kernel, too");
 
 /* Text of what copies between the kernel's and user memory. */
-static struct apf_text {
-	unsigned long	start;
-	unsigned long	size;
-} apf_copies[2];
-
-static void apf_find_copy(struct apf_text *text, unsigned long start)
-{
-	text->start = start;
-	if (!kallsyms_lookup_size_offset(start, &text->size, NULL))
-		text->size = 0;
-}
+static const struct apf_text {
+	const void	*start;
+	const void	*end;
+} apf_copies[] = {
+	{ __arch_copy_to_user,		__arch_copy_to_user_end },
+	{ __arch_copy_from_user,	__arch_copy_from_user_end },
+};
 
 /* Flags for the ENABLE word. */
 u64 apf_kernel_init(void)
@@ -55,8 +50,6 @@ u64 apf_kernel_init(void)
 	if (!apf_kernel)
 		return 0;
 
-	apf_find_copy(&apf_copies[0], (unsigned long)__arch_copy_to_user);
-	apf_find_copy(&apf_copies[1], (unsigned long)__arch_copy_from_user);
 	static_branch_enable(&kvm_apf_kernel_key);
 
 	return KVM_APF_ENABLE_KERNEL;
@@ -82,7 +75,8 @@ static bool apf_is_in_user_copy(unsigned long pc)
 	unsigned int n;
 
 	for (n = 0; n < ARRAY_SIZE(apf_copies); n++) {
-		if (pc - apf_copies[n].start < apf_copies[n].size)
+		if (pc >= (unsigned long)apf_copies[n].start &&
+		    pc < (unsigned long)apf_copies[n].end)
 			return true;
 	}
 
