@@ -206,7 +206,6 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 	if (!entry)
 		return false;
 
-	/* Outside the lock: with KASAN this may allocate. */
 	init_task_work(&entry->work, apf_sleep_in_task_work);
 	if (!task_work_add(current, &entry->work, TWA_RESUME))
 		return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Asynchronous page faults, the guest's side: what its two files share. */
+/* Asynchronous page faults, the guest's side: what its files share. */
 #ifndef __KVM_APF_GUEST_H__
 #define __KVM_APF_GUEST_H__
 

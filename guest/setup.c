@@ -116,7 +116,7 @@ static unsigned int __init apf_map_dt(u32 intid)
 {
 	struct device_node *gic = of_find_matching_node(NULL, apf_gics);
 	struct irq_fwspec fwspec = {
-		.fwnode		= of_node_to_fwnode(gic),
+		.fwnode		= of_fwnode_handle(gic),
 		.param_count	= 3,
 		/* A PPI, its number, its type: arm,gic.yaml. */
 		.param		= { 1, intid - 16, IRQ_TYPE_EDGE_RISING },
@@ -289,16 +289,14 @@ static bool apf_wanted = true;
 module_param_named(enable, apf_wanted, bool, 0444);
 MODULE_PARM_DESC(enable, "Use what the host offers");
 
-#ifndef MODULE
-/* The same, by the name that x86 has for it. */
-static int __init apf_parse_unwanted(char *arg)
+/* The same, by the name that x86 has for it; a module has no such parameter. */
+static int __init __maybe_unused apf_parse_unwanted(char *arg)
 {
 	apf_wanted = false;
 
-	return 0;
+	return 1;
 }
-early_param("no-kvmapf", apf_parse_unwanted);
-#endif
+__setup("no-kvmapf", apf_parse_unwanted);
 
 /* Who loads a module wants to know; a kernel that has it built in just goes on. */
 static int __init apf_refuse(const char *why)
