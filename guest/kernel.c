@@ -44,15 +44,23 @@ static const struct apf_text {
 	{ __arch_copy_from_user,	__arch_copy_from_user_end },
 };
 
+/* Set last: the hook is there for all CPUs, and what is lent for it comes back. */
+static bool apf_kernel_started;
+
 /* Flags for the ENABLE word. */
-u64 apf_kernel_init(void)
+u64 apf_kernel_flags(void)
+{
+	return apf_kernel ? KVM_APF_ENABLE_KERNEL : 0;
+}
+
+/* The static key is one word per site: between them, faults are declined. */
+void apf_kernel_start(void)
 {
 	if (!apf_kernel)
-		return 0;
+		return;
 
 	static_branch_enable(&kvm_apf_kernel_key);
-
-	return KVM_APF_ENABLE_KERNEL;
+	WRITE_ONCE(apf_kernel_started, true);
 }
 
 /*
@@ -104,7 +112,7 @@ bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 {
 	struct apf_entry *entry;
 
-	if (!apf_kernel || !apf_kernel_may_sleep(regs))
+	if (!READ_ONCE(apf_kernel_started) || !apf_kernel_may_sleep(regs))
 		return false;
 
 	entry = apf_lend(cpu, token);

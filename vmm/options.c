@@ -43,6 +43,8 @@ static const char help[] =
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
 "  --apf MODE          asynchronous page faults: default, off or on (default)\n"
 "  --apf-intid N       the interrupt that tells of them, a PPI: 16 to 31 (16)\n"
+"  --apf-answer V:N[:E]  APF's hypercall is answered here, not by KVM: version V,\n"
+"                      INTID N, status E of ENABLE (0), whether true or not\n"
 "  --sve               vCPUs have SVE, if the machine has\n"
 "  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
 "  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
@@ -88,6 +90,7 @@ static const struct rule {
 	{ "cold-file",  offsetof(struct options, cold_file),     0, 0 },
 	{ "pages-socket", offsetof(struct options, pages_socket), 0, 0 },
 	{ "save",       offsetof(struct options, save),          0, 0 },
+	{ "apf-answer", offsetof(struct options, apf_answer),    0, 0 },
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
 	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
@@ -372,6 +375,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 	set_default(&opt->seed, 1);
 	if (!opt->boots)
 		opt->append[opt->boots++] = "console=hvc0 panic=-1";
+	if (opt->apf_answer && answer_parse(&opt->answer, opt->apf_answer))
+		return OPTIONS_WRONG;
 	if (check(opt) || parse_policies(opt, &policies))
 		return OPTIONS_WRONG;
 	return OPTIONS_RUN;

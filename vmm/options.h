@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "policy.h"
 
 #define CPUS_MAX	8
@@ -64,6 +65,7 @@ struct options {
 	const char *marks;
 	const char *cold_file;
 	const char *pages_socket;
+	const char *apf_answer;
 	const char *save;
 	struct state *restore;
 	uint64_t mem_mib;
@@ -75,6 +77,7 @@ struct options {
 	uint64_t save_after_ms;
 	uint64_t counter;
 	enum apf_mode apf;
+	struct answer answer;
 	struct churn_options churn;
 	enum backing backing;
 	bool dirty_log;
