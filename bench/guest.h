@@ -43,6 +43,7 @@ int step_reload(int argc, char **argv);
 /* klog.c: what the kernel logs from klog_start() on. */
 int klog_start(void);
 void klog_report(void);
+int step_said(int argc, char **argv);
 
 /* files.c: all return -1, with errno set, if the file cannot be had. */
 int file_write(const char *path, const char *text);

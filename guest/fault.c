@@ -107,73 +107,72 @@ static bool apf_move_in(struct apf_entry *entry, struct apf_waiter *waiter)
 }
 
 /*
- * The lock also keeps the waiter's stack until apf_wake() is through with it.
- * Return: false if the task was killed; the ready bit, when it comes, wakes nobody.
+ * The lock also keeps the waiter's stack until apf_wake() is through with it. If
+ * the page has not come, its ready bit wakes nobody when it does.
  */
-static bool apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
+static void apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
 {
-	bool killed;
-
 	raw_spin_lock_irq(&cpu->lock);
-	killed = waiter->waiting;
-	if (killed) {
+	if (waiter->waiting) {
 		list_del(&waiter->link);
 		apf_count(APF_KILLED);
 	}
 	raw_spin_unlock_irq(&cpu->lock);
-
-	return !killed;
 }
 
-/* In exit_task_work() the fatal signal has been taken off already. */
-static bool apf_dying(void)
+/*
+ * Whether the task leaves without the page. PF_EXITING says so where a signal that
+ * is fatal has been taken off already, which is in exit_task_work().
+ */
+static bool apf_gives_up(unsigned int state)
 {
-	return fatal_signal_pending(current) || (current->flags & PF_EXITING);
+	return (state & TASK_WAKEKILL) &&
+	       (fatal_signal_pending(current) || (current->flags & PF_EXITING));
 }
 
-static void apf_wait(struct apf_waiter *waiter)
+static void apf_wait(struct apf_waiter *waiter, unsigned int state)
 {
 	for (;;) {
-		set_current_state(TASK_KILLABLE);
-		if (!READ_ONCE(waiter->waiting) || apf_dying())
+		set_current_state(state);
+		if (!READ_ONCE(waiter->waiting) || apf_gives_up(state))
 			break;
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
 }
 
-static bool __apf_sleep(struct apf_entry *entry)
+static void __apf_sleep(struct apf_entry *entry, unsigned int state)
 {
 	struct apf_cpu *cpu = entry->cpu;
 	struct apf_waiter waiter;
 
 	if (!apf_move_in(entry, &waiter))
-		return true;
+		return;
 
 	apf_count(APF_SLEPT);
-	apf_wait(&waiter);
-
-	return apf_leave(cpu, &waiter);
+	apf_wait(&waiter, state);
+	apf_leave(cpu, &waiter);
 }
 
-/*
- * Sleep until the page is there. Return: false if the task was killed before.
+/**
+ * apf_sleep - sleep until the page is there
+ * @entry:	lent for this task; given back here
+ * @state:	TASK_KILLABLE, and the task also leaves when it is killed, or
+ *		exits; or TASK_UNINTERRUPTIBLE
+ *
  * From the count on, the task neither touches our data nor sleeps before it is out
  * of our text: that is what apf_exit() relies on.
  */
-bool apf_sleep(struct apf_entry *entry)
+void apf_sleep(struct apf_entry *entry, unsigned int state)
 {
-	bool slept = __apf_sleep(entry);
-
+	__apf_sleep(entry, state);
 	apf_count(APF_RETURNED);
-
-	return slept;
 }
 
 /* On the way to user space, where a fatal signal is seen to next. */
 static void apf_sleep_in_task_work(struct callback_head *work)
 {
-	apf_sleep(container_of(work, struct apf_entry, work));
+	apf_sleep(container_of(work, struct apf_entry, work), TASK_KILLABLE);
 }
 
 /* Return: an entry with this task as a waiter of @token, or NULL: all are lent. */
@@ -207,7 +206,6 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 	if (!entry)
 		return false;
 
-	/* Outside the lock: with KASAN this may allocate. */
 	init_task_work(&entry->work, apf_sleep_in_task_work);
 	if (!task_work_add(current, &entry->work, TWA_RESUME))
 		return true;
@@ -218,15 +216,16 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 }
 
 /*
- * Claim before anything is done about it: a vCPU exit may come between any two
- * instructions here, and the host looks at @missing then. What else the
- * announcement says is read before the claim, since the host may write the next
- * one right after. One CPU, so program order is order enough.
+ * Claim before anything is done about it: the host may look at @missing at any
+ * time. It writes @pc before @missing, with release: that is the partner of the
+ * acquire here. What else the announcement says is read before the claim, since
+ * the host may write the next one right after: the exchange orders what is before
+ * it.
  */
 static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 {
 	struct kvm_apf_block *block = cpu->block;
-	__le32 missing = READ_ONCE(block->missing);
+	__le32 missing = smp_load_acquire(&block->missing);
 	u32 raw = (__force u32)missing;
 	u64 pc = le64_to_cpu(READ_ONCE(block->pc));
 	unsigned int token = le32_to_cpu(missing) - 1;

@@ -6,23 +6,26 @@
  * where it accesses user memory, outside of all that forbids it.
  * It does so on the way out of the interrupt that announced the fault, as if it
  * were preempted there. Anywhere else it declines, and the host halts the vCPU.
+ *
+ * A signal, also a fatal one, does not end that sleep: the access is done when the
+ * page has come, as without APF. Others wait for it. An exiting task clears its TID
+ * for whoever joins it, and marks its robust mutexes as those of a dead owner; exec
+ * does both, maybe with a fatal signal pending; and what a killed task's system call
+ * was about to copy, it copies whole.
  */
 
 #include <linux/extable.h>
 #include <linux/hardirq.h>
 #include <linux/jump_label.h>
-#include <linux/kallsyms.h>
 #include <linux/kvm_apf.h>
 #include <linux/moduleparam.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include <asm/asm-extable.h>
-#include <asm/extable.h>
 
 #include "kvm_apf.h"
 
@@ -33,35 +36,36 @@ module_param_named(kernel, apf_kernel, bool, 0444);
 MODULE_PARM_DESC(kernel, "Sleep for faults in the kernel, too");
 
 /* Text of what copies between the kernel's and user memory. */
-static struct apf_text {
-	unsigned long	start;
-	unsigned long	size;
-} apf_copies[2];
+static const struct apf_text {
+	const void	*start;
+	const void	*end;
+} apf_copies[] = {
+	{ __arch_copy_to_user,		__arch_copy_to_user_end },
+	{ __arch_copy_from_user,	__arch_copy_from_user_end },
+};
 
-static void apf_find_copy(struct apf_text *text, unsigned long start)
-{
-	text->start = start;
-	if (!kallsyms_lookup_size_offset(start, &text->size, NULL))
-		text->size = 0;
-}
+/* Set last: the hook is there for all CPUs, and what is lent for it comes back. */
+static bool apf_kernel_started;
 
 /* Flags for the ENABLE word. */
-u64 apf_kernel_init(void)
+u64 apf_kernel_flags(void)
+{
+	return apf_kernel ? KVM_APF_ENABLE_KERNEL : 0;
+}
+
+/* The static key is one word per site: between them, faults are declined. */
+void apf_kernel_start(void)
 {
 	if (!apf_kernel)
-		return 0;
+		return;
 
-	apf_find_copy(&apf_copies[0], (unsigned long)__arch_copy_to_user);
-	apf_find_copy(&apf_copies[1], (unsigned long)__arch_copy_from_user);
 	static_branch_enable(&kvm_apf_kernel_key);
-
-	return KVM_APF_ENABLE_KERNEL;
+	WRITE_ONCE(apf_kernel_started, true);
 }
 
 /*
- * The exception table says that this is an access to user memory, and by which
- * way out it fails if the task is killed. All else that it lists is made for
- * places that cannot sleep.
+ * The exception table says that this is an access to user memory. All else that
+ * it lists is made for places that cannot sleep.
  */
 static bool apf_is_user_access(unsigned long pc)
 {
@@ -73,15 +77,15 @@ static bool apf_is_user_access(unsigned long pc)
 /*
  * The other side of a copy: the page cache under read(2), say. The instruction
  * next to it is an access to user memory, so what may sleep there may sleep here.
- * But there is no way out: a task that is killed declines, and waits.
  */
 static bool apf_is_in_user_copy(unsigned long pc)
 {
 	unsigned int n;
 
 	for (n = 0; n < ARRAY_SIZE(apf_copies); n++) {
-		if (pc - apf_copies[n].start < apf_copies[n].size)
-			return !fatal_signal_pending(current);
+		if (pc >= (unsigned long)apf_copies[n].start &&
+		    pc < (unsigned long)apf_copies[n].end)
+			return true;
 	}
 
 	return false;
@@ -108,7 +112,7 @@ bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 {
 	struct apf_entry *entry;
 
-	if (!apf_kernel || !apf_kernel_may_sleep(regs))
+	if (!READ_ONCE(apf_kernel_started) || !apf_kernel_may_sleep(regs))
 		return false;
 
 	entry = apf_lend(cpu, token);
@@ -133,7 +137,6 @@ void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
 {
 	struct apf_cpu *cpu = this_cpu_ptr(apf_cpus);
 	struct apf_entry *entry = cpu->kernel_entry;
-	bool slept;
 
 	if (likely(cpu->kernel_regs != regs))
 		return;
@@ -141,13 +144,6 @@ void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
 	/* With interrupts on, another task may be announced here, or we may move. */
 	cpu->kernel_regs = NULL;
 	local_irq_enable();
-	slept = apf_sleep(entry);
+	apf_sleep(entry, TASK_UNINTERRUPTIBLE);
 	local_irq_disable();
-
-	/*
-	 * Killed: as for a page fault, the access fails, or it would fault for ever.
-	 * The kernel's side of a copy does fault again, and then the vCPU halts.
-	 */
-	if (!slept)
-		fixup_exception(regs);
 }

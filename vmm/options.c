@@ -28,6 +28,7 @@ static const struct rule {
 	{ "cold-file",  offsetof(struct options, cold_file),     0, 0 },
 	{ "pages-socket", offsetof(struct options, pages_socket), 0, 0 },
 	{ "save",       offsetof(struct options, save),          0, 0 },
+	{ "apf-answer", offsetof(struct options, apf_answer),    0, 0 },
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
 	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
@@ -329,6 +330,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 		opt->evict.seed = opt->seed;
 	if (!opt->boots)
 		opt->append[opt->boots++] = "console=hvc0 panic=-1";
+	if (opt->apf_answer && answer_parse(&opt->answer, opt->apf_answer))
+		return OPTIONS_WRONG;
 	if (check(opt) || parse_policies(opt, &policies))
 		return OPTIONS_WRONG;
 	return OPTIONS_RUN;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "evict_plan.h"
 #include "policy.h"
 
@@ -65,6 +66,7 @@ struct options {
 	const char *marks;
 	const char *cold_file;
 	const char *pages_socket;
+	const char *apf_answer;
 	const char *save;
 	struct state *restore;
 	uint64_t mem_mib;
@@ -76,6 +78,7 @@ struct options {
 	uint64_t save_after_ms;
 	uint64_t counter;
 	enum apf_mode apf;
+	struct answer answer;
 	struct churn_options churn;
 	struct evict_options evict;
 	enum backing backing;

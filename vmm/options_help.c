@@ -32,6 +32,8 @@ const char options_help[] =
 "  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
 "  --apf MODE          asynchronous page faults: default, off or on (default)\n"
 "  --apf-intid N       the interrupt that tells of them, a PPI: 16 to 31 (16)\n"
+"  --apf-answer V:N[:E]  APF's hypercall is answered here, not by KVM: version V,\n"
+"                      INTID N, status E of ENABLE (0), whether true or not\n"
 "  --sve               vCPUs have SVE, if the machine has\n"
 "  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
 "  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"

@@ -7,6 +7,7 @@ context is in its log, which has to be silent.
 
 from bench import report
 from harness import test
+from kernel_mode_tests import killed_in_the_kernel
 from vm import Vm, check, expect, run
 
 DELAY = 20
@@ -119,13 +120,6 @@ def quick_pages_with_pseudo_nmis():
 
 @test("killed_in_a_copy_of_the_kernels_own_memory", seconds=30)
 def killed_in_a_copy_of_the_kernels_own_memory():
-    """As under read(2) from a cold page cache: no way out, so the task dies when the page is there."""
-    outcome = run("killed_in_a_copy_of_the_kernels_own_memory", Vm(
-        guest="paranoid", policy=("all:delay=120",),
-        steps=("kill-test copy-to-user", "sleep 50", "ps-d", "apf", "stats now")))
-    check(outcome)
-    expect(outcome.find("guest_apf")[-1], announced=1, kernel=1, slept=1, killed=1, woken=0,
-           declined=1)
-    expect(outcome.stats("now"), apf_announced=2, apf_repeated=1, apf_declined=1, apf_ready=1,
-           apf_halted=(1, None))
-    expect(outcome.find("kill_test")[0], dead=True, ms=(60, 100))
+    """As under read(2) from a cold page cache."""
+    killed_in_the_kernel("killed_in_a_copy_of_the_kernels_own_memory", "copy-to-user",
+                         guest="paranoid")

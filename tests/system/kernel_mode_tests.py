@@ -50,15 +50,23 @@ def kernel_mode_turned_off_in_the_guest_halts():
     expect(outcome.find("guest_apf")[-1], kernel=0, slept=64)
 
 
+def killed_in_the_kernel(name, how, **options):
+    """The task touches at 0 ms, is killed at 50, and its page comes at 120."""
+    outcome = run(name, Vm(
+        policy=("all:delay=120",),
+        steps=(f"kill-test {how}", "sleep 50", "ps-d", "apf", "stats now"), **options))
+    check(outcome)
+    expect(outcome.find("guest_apf")[-1], announced=1, kernel=1, slept=1, killed=0, woken=1,
+           declined=0, returned=1)
+    expect(outcome.stats("now"), apf_announced=1, apf_repeated=0, apf_declined=0, apf_ready=1,
+           apf_halted=0)
+    expect(outcome.find("kill_test")[0], dead=True, ms=(60, 100))
+
+
 @test("killed_while_waiting_in_the_kernel")
 def killed_while_waiting_in_the_kernel():
-    """Its access fails, as after a page fault, or it would fault for ever."""
-    outcome = run("killed_while_waiting_in_the_kernel", Vm(
-        policy=("all:never",), steps=("kill-test syscall", "sleep 50", "ps-d", "apf", "stats now")))
-    check(outcome)
-    # Twice: where a copy from user memory fails, arm64 tries for one byte more.
-    expect(outcome.find("guest_apf")[-1], announced=2, kernel=2, slept=2, killed=2, woken=0)
-    expect(outcome.stats("now"), apf_announced=2, apf_ready=0, apf_halted=0)
+    """Its access is done when the page has come, as without APF, and then it dies."""
+    killed_in_the_kernel("killed_while_waiting_in_the_kernel", "syscall")
 
 
 @test("user_and_kernel_faults_in_real_parallel", alone=True)
