@@ -182,6 +182,7 @@ extern const char step_loop[], step_load[], step_end[];
 __asm__(
 ".pushsection .text\n"
 ".balign 4\n"
+".globl step_loop, step_load, step_end\n"
 "step_loop:	str	w2, [x1]\n"
 "step_load:	ldr	x5, [x3]\n"
 "		add	x4, x4, x5\n"
