@@ -27,7 +27,7 @@ struct test_case {
 };
 
 extern const struct test_case exit_cases[], end_cases[], ptrace_cases[], map_cases[],
-	signal_cases[], futex_cases[], io_cases[];
+	memory_cases[], signal_cases[], futex_cases[], io_cases[];
 
 /* One line for the result, and the end of the case. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -56,6 +56,11 @@ void *cold_alloc_shared(size_t pages);
 uint32_t cold_frame(const void *at);
 /* All pages that @size bytes at @at are on. */
 void cold_out(const void *at, size_t size);
+/*
+ * Has pages come. What is out when it is freed comes when somebody else is given it,
+ * which may be the kernel, and is counted there.
+ */
+void touch_all(const void *at, size_t pages);
 /* How many pages are out now, of whomever. */
 uint32_t cold_count(void);
 extern volatile uint32_t *cold_register;

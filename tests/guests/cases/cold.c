@@ -97,6 +97,15 @@ void cold_out(const void *at, size_t size)
 		cold_out_now(cold_frame((void *)first));
 }
 
+void touch_all(const void *at, size_t pages)
+{
+	const volatile char *byte = at;
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		(void)byte[i * cold_page()];
+}
+
 uint32_t cold_count(void)
 {
 	uint32_t count;

@@ -31,6 +31,7 @@ static void waits_and_wakes(unsigned int count)
 		      errno == ETIMEDOUT, "FUTEX_WAIT for its value: %s", strerror(errno));
 		cold_out(word, 4);
 		check(!futex(word, FUTEX_WAKE, 1, 0, NULL, 0), "FUTEX_WAKE wakes somebody");
+		check(*word == 5, "the word is %u", *word);
 	}
 }
 
@@ -90,6 +91,7 @@ static void requeued(unsigned int count)
 	woken = futex(to, FUTEX_WAKE, count, 0, NULL, 0);
 	check(woken == (long)count - 1, "FUTEX_WAKE: %ld, not %u", woken, count - 1);
 	waiters_join(waiters, count);
+	check(!*from && !*to, "the words are %u and %u", *from, *to);
 }
 
 /* The kernel changes the second word by itself. */
@@ -137,7 +139,7 @@ static void *lock_and_add(void *arg)
 	for (n = 0; n < locker->times && !locker->error; n++) {
 		locker->error = pthread_mutex_lock(locker->mutex);
 		++*locker->sum;
-		sched_yield();
+		sleep_ms(1);
 		cold_out(locker->mutex, sizeof(*locker->mutex));
 		locker->error |= pthread_mutex_unlock(locker->mutex);
 	}

@@ -18,7 +18,8 @@
 #define ALL_MS		60000
 
 static const struct test_case *const lists[] = {
-	exit_cases, end_cases, ptrace_cases, map_cases, signal_cases, futex_cases, io_cases,
+	exit_cases, end_cases, ptrace_cases, map_cases, memory_cases, signal_cases,
+	futex_cases, io_cases,
 };
 
 /* The line is written at once, whoever else writes. No quotes and no newlines in there. */

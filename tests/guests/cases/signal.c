@@ -59,6 +59,7 @@ static void on_a_cold_stack(unsigned int count)
 		check(handled == (int)n + 1, "signal %u was handled %d times", n, handled);
 		check(handler_stack - (uintptr_t)stack < STACK_PAGES * cold_page(),
 		      "the handler ran on another stack");
+		touch_all(stack, STACK_PAGES);
 	}
 }
 
@@ -85,6 +86,7 @@ static void on_a_cold_stack_while_waiting(unsigned int count)
 		check(*(volatile uint64_t *)page == wanted, "the page is wrong");
 		value = value * 1.5 + n;
 		toucher_ended(&other);
+		touch_all(stack, STACK_PAGES);
 	}
 	check(handled == (int)count, "handled %d of %u signals", handled, count);
 	check(value > count, "floating point: %f", value);
