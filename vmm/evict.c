@@ -15,7 +15,7 @@
 
 static void add(uint64_t *counter, uint64_t n)
 {
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
 /* Without it, the guest alone decides what is taken. */
@@ -41,7 +41,8 @@ static int change(const struct evict *evict)
 
 /*
  * Ordinary memory is registered as late as this, so that a guest boots with huge
- * pages, at full speed. Nothing but the server adds a page after it.
+ * pages, at full speed: with --pageout before it boots, since there it has them already.
+ * Nothing but the server adds a page after it.
  */
 static int begin(struct evict *evict)
 {
@@ -81,6 +82,10 @@ static int run_round(struct evict *evict)
 	return ret;
 }
 
+/*
+ * Without evict->lock: who holds that may be waiting for the end of this thread. Another
+ * one may have closed the gate, too.
+ */
 void evict_page(struct evict *evict, uint64_t ipa)
 {
 	uint64_t at = ipa - MEMORY_BASE;
@@ -88,16 +93,11 @@ void evict_page(struct evict *evict, uint64_t ipa)
 
 	if (at >= evict->vm->memory.size)
 		return;
-	pthread_mutex_lock(&evict->lock);
-	if (gate_close(&evict->vm->gate, evict->vm)) {
-		ret = begin(evict);
-		if (!ret)
-			ret = kept_take_page(&evict->kept, at / evict->uffd->page_size);
-	}
+	if (gate_close(&evict->vm->gate, evict->vm))
+		ret = kept_take_page(&evict->kept, at / evict->uffd->page_size);
 	gate_open(&evict->vm->gate);
 	if (ret > 0)
 		add(&evict->pages, ret);
-	pthread_mutex_unlock(&evict->lock);
 	if (ret < 0)
 		vm_end(evict->vm, STATUS_ERROR);
 }
@@ -164,7 +164,10 @@ int evict_create(struct evict *evict, struct vm *vm, struct uffd *uffd,
 		return say_errno("--evict: eventfd");
 	}
 	uffd->kept = &evict->kept;
-	return 0;
+	if (!opt->pageout || !begin(evict))
+		return 0;
+	evict_destroy(evict);
+	return -1;
 }
 
 void evict_destroy(struct evict *evict)

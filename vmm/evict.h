@@ -33,7 +33,7 @@ struct evict_counts {
  * @started:	there is a thread to join
  * @stopping:	it is to end
  * @on:		the guest, or the command line, wants it
- * @lock:	held in each round, and while a page is taken by itself
+ * @lock:	held in each round
  * @rounds:	see above, as what follows
  */
 struct evict {
