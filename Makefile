@@ -40,9 +40,10 @@ vmm: kernel	## build the VMM, apfvm
 	@+$(MAKE) -s --no-print-directory -C vmm $(CROSS) KSRC=$(CACHE)/src/linux-6.12
 
 .PHONY: load
-load: kernel	## build the workload, apfload, and the guest's init
+load: kernel	## build what the guest runs: its init, the workload, the cases
 	@mkdir -p $(CACHE)/bin
 	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
+	@+$(MAKE) -s --no-print-directory -C tests/guests/cases $(CROSS)
 
 .PHONY: guests
 guests: kernel vmm	## build what only the tests run: bare guests, KVM selftest
@@ -93,6 +94,10 @@ test-guests: images debian	## run the tests with each of Debian's kernels as a g
 	@lab/deps lintian debootstrap
 	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" +installed="lab/installed" \
 		static="tests/static/run stock deb" guests="tests/system/run --guests"
+
+.PHONY: test-long
+test-long: images	## run the long variants of system tests: 10,000 threads that end, ... (long)
+	@tests/tap long="tests/system/run --long"
 
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30

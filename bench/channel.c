@@ -101,6 +101,11 @@ void channel_line(const char *fmt, ...)
 	write_all(line, size);
 }
 
+void channel_give(int fd)
+{
+	dup2(channel, fd);
+}
+
 /* Until the VMM's side says @word, on a line of its own. */
 int channel_await(const char *word)
 {

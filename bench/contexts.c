@@ -37,14 +37,6 @@ int context_touch(const char *context, u64 ipa)
 	return error;
 }
 
-static void counters(const char *context, const char *when)
-{
-	char *apf = "apf";
-
-	channel_line("@stats %s-%s", context, when);
-	step_do(1, &apf);
-}
-
 /* context NAME PAGE: with the counters of host and guest before and after. */
 int step_context(int argc, char **argv)
 {
@@ -55,10 +47,10 @@ int step_context(int argc, char **argv)
 		return channel_fail("context: say which, and the number of a cold page");
 	if (cold_find(&cold))
 		return channel_fail("context: the device tree has no cold memory");
-	counters(argv[1], "begin");
+	step_counters(argv[1], "begin");
 	error = context_touch(argv[1],
 			      cold.base + strtoul(argv[2], NULL, 0) * sysconf(_SC_PAGESIZE));
-	counters(argv[1], "end");
+	step_counters(argv[1], "end");
 	channel_line("{\"context\":\"%s\",\"good\":%s}", argv[1], error ? "false" : "true");
 	return error ? channel_fail("context %s: %s", argv[1], strerror(error)) : 0;
 }

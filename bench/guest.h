@@ -18,6 +18,8 @@ int channel_open(const char *port, const char *tty);
 void channel_line(const char *fmt, ...);
 void channel_text(const char *key, const char *text);
 int channel_await(const char *word);
+/* For a program that writes its own lines there. */
+void channel_give(int fd);
 size_t channel_escape(char *out, size_t size, const char *text);
 int channel_fail(const char *fmt, ...);
 
@@ -41,6 +43,7 @@ int step_reload(int argc, char **argv);
 /* klog.c: what the kernel logs from klog_start() on. */
 int klog_start(void);
 void klog_report(void);
+int step_said(int argc, char **argv);
 
 /* files.c: all return -1, with errno set, if the file cannot be had. */
 int file_write(const char *path, const char *text);
@@ -48,6 +51,8 @@ int file_read(const char *path, void *buf, size_t size);
 
 /* steps.c: 0, or -1 after channel_fail(). */
 int step_do(int argc, char **argv);
+/* The counters of host and guest, under a name made of both. */
+void step_counters(const char *name, const char *when);
 
 /* run.c */
 int step_run(int argc, char **argv);
@@ -59,6 +64,7 @@ int step_kill(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_evict(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
+int step_case(int argc, char **argv);
 
 /* exits.c */
 int step_exits(int argc, char **argv);

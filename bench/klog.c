@@ -25,14 +25,17 @@ int klog_start(void)
 static char list[3500];
 static size_t used;
 
-static void send_list(void)
+static void send_list(const char *key)
 {
-	channel_line("{\"klog\":[%.*s]}", (int)used, list);
+	channel_line("{\"%s\":[%.*s]}", key, (int)used, list);
 	used = 0;
 }
 
-/* A record is "priority,sequence,time,flags;text", a newline, and properties. */
-static void add_record(char *record)
+/*
+ * A record is "priority,sequence,time,flags;text", a newline, and properties. Only
+ * of text with @word in it.
+ */
+static void add_record(char *record, const char *key, const char *word)
 {
 	char text[1024], *begin = strchr(record, ';');
 	size_t size;
@@ -41,9 +44,11 @@ static void add_record(char *record)
 		return;
 	begin++;
 	begin[strcspn(begin, "\n")] = '\0';
+	if (!strstr(begin, word))
+		return;
 	size = channel_escape(text, sizeof(text), begin);
 	if (used + size + 10 > sizeof(list))
-		send_list();
+		send_list(key);
 	used += sprintf(list + used, "%s\"<%d>%s\"", used ? "," : "", atoi(record) & 7, text);
 }
 
@@ -61,18 +66,35 @@ static void scan_for_leaks(void)
 }
 
 /* EPIPE: records were overwritten before we came, read on with the oldest. */
-void klog_report(void)
+static void report(int fd, const char *key, const char *word)
 {
 	char record[2048];
 	ssize_t got;
 
-	scan_for_leaks();
 	do {
-		got = read(kmsg, record, sizeof(record) - 1);
+		got = read(fd, record, sizeof(record) - 1);
 		if (got > 0) {
 			record[got] = '\0';
-			add_record(record);
+			add_record(record, key, word);
 		}
 	} while (got > 0 || (got < 0 && errno == EPIPE));
-	send_list();
+	send_list(key);
+}
+
+void klog_report(void)
+{
+	scan_for_leaks();
+	report(kmsg, "klog", "");
+}
+
+/* said WORD: what is in the kernel's log with that word in it, from the boot on. */
+int step_said(int argc, char **argv)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (argc != 2 || fd < 0)
+		return channel_fail("said: say which word, of the kernel's log");
+	report(fd, "said", argv[1]);
+	close(fd);
+	return 0;
 }

@@ -272,3 +272,25 @@ int step_kill_test(int argc, char **argv)
 		return channel_fail("kill-test: takes nothing, the word syscall, or a context");
 	return kill_page(cold.base + cold.size - page, argc == 2 ? argv[1] : NULL);
 }
+
+/* case NAME [COUNT]: a case of tests/guests/cases, which says itself what is wrong. */
+int step_case(int argc, char **argv)
+{
+	char *args[] = { "apfcases", argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, NULL };
+	int status = -1;
+	pid_t pid;
+
+	if (argc < 2 || argc > 3)
+		return channel_fail("case: say which, and perhaps how many times");
+	step_counters(argv[1], "begin");
+	pid = fork();
+	if (!pid) {
+		channel_give(STDOUT_FILENO);
+		execv("/bin/apfcases", args);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	step_counters(argv[1], "end");
+	channel_line("{\"case\":\"%s\",\"good\":%s}", argv[1], status ? "false" : "true");
+	return status ? channel_fail("case %s: status 0x%x", argv[1], status) : 0;
+}

@@ -14,6 +14,7 @@
 
 #define APF_COUNTERS	"/sys/kernel/debug/kvm-apf/*"
 #define PS_D_MS		2000
+#define HWIRQS		"/sys/kernel/irq/*/hwirq"
 
 /* Whatever counters the driver has; none without a driver. */
 static int step_apf(int argc, char **argv)
@@ -89,6 +90,30 @@ static int step_irqs(int argc, char **argv)
 	    count_irqs("IPI", ipis, sizeof(ipis)))
 		return channel_fail("%s: takes no argument, and needs /proc/interrupts", argv[0]);
 	channel_line("{\"irqs\":{\"apf\":[%s],\"timer\":[%s],\"ipi\":[%s]}}", apf, timer, ipis);
+	return 0;
+}
+
+/* mapped INTID: whether Linux has an interrupt for it, and a device that handles it. */
+static int step_mapped(int argc, char **argv)
+{
+	char hwirq[32], path[128], actions[128];
+	int mapped = 0, handled = 0;
+	glob_t irqs;
+	size_t i;
+
+	if (argc != 2 || glob(HWIRQS, 0, NULL, &irqs))
+		return channel_fail("mapped: say which INTID; needs /sys/kernel/irq");
+	for (i = 0; i < irqs.gl_pathc; i++) {
+		if (file_read(irqs.gl_pathv[i], hwirq, sizeof(hwirq)) <= 0 ||
+		    strtoul(hwirq, NULL, 0) != strtoul(argv[1], NULL, 0))
+			continue;
+		snprintf(path, sizeof(path), "%.*sactions",
+			 (int)(strlen(irqs.gl_pathv[i]) - strlen("hwirq")), irqs.gl_pathv[i]);
+		mapped++;
+		handled += file_read(path, actions, sizeof(actions)) > 0 && actions[0] != '\n';
+	}
+	globfree(&irqs);
+	channel_line("{\"mapped\":%d,\"handled\":%d}", mapped, handled);
 	return 0;
 }
 
@@ -249,6 +274,8 @@ static const struct {
 	{ "send", step_send },
 	{ "apf", step_apf },
 	{ "irqs", step_irqs },
+	{ "mapped", step_mapped },
+	{ "said", step_said },
 	{ "online", step_online },
 	{ "write", step_write },
 	{ "sleep", step_sleep },
@@ -257,6 +284,7 @@ static const struct {
 	{ "hog", step_hog },
 	{ "exits", step_exits },
 	{ "kill-test", step_kill_test },
+	{ "case", step_case },
 	{ "ps-d", step_ps_d },
 	{ "reboot", step_reboot },
 	{ "sysrq", step_sysrq },
@@ -269,6 +297,14 @@ static const struct {
 	{ "rmmod", step_rmmod },
 	{ "reload", step_reload },
 };
+
+void step_counters(const char *name, const char *when)
+{
+	char *apf = "apf";
+
+	channel_line("@stats %s-%s", name, when);
+	step_apf(1, &apf);
+}
 
 int step_do(int argc, char **argv)
 {

@@ -27,7 +27,8 @@ struct pt_regs;
 #ifdef CONFIG_KVM_APF_GUEST
 bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 			    struct pt_regs *regs);
-u64 apf_kernel_init(void);
+u64 apf_kernel_flags(void);
+void apf_kernel_start(void);
 #define APF_WHY_NO_KERNEL	"kvm_apf.kernel=0"
 #else
 static inline bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
@@ -36,9 +37,13 @@ static inline bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int toke
 	return false;
 }
 
-static inline u64 apf_kernel_init(void)
+static inline u64 apf_kernel_flags(void)
 {
 	return 0;
+}
+
+static inline void apf_kernel_start(void)
+{
 }
 
 #define APF_WHY_NO_KERNEL	"this kernel has no hook at the end of an interrupt of EL1"

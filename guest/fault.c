@@ -206,7 +206,6 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 	if (!entry)
 		return false;
 
-	/* Outside the lock: with KASAN this may allocate. */
 	init_task_work(&entry->work, apf_sleep_in_task_work);
 	if (!task_work_add(current, &entry->work, TWA_RESUME))
 		return true;
@@ -217,15 +216,16 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 }
 
 /*
- * Claim before anything is done about it: a vCPU exit may come between any two
- * instructions here, and the host looks at @missing then. What else the
- * announcement says is read before the claim, since the host may write the next
- * one right after. One CPU, so program order is order enough.
+ * Claim before anything is done about it: the host may look at @missing at any
+ * time. It writes @pc before @missing, with release: that is the partner of the
+ * acquire here. What else the announcement says is read before the claim, since
+ * the host may write the next one right after: the exchange orders what is before
+ * it.
  */
 static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 {
 	struct kvm_apf_block *block = cpu->block;
-	__le32 missing = READ_ONCE(block->missing);
+	__le32 missing = smp_load_acquire(&block->missing);
 	u32 raw = (__force u32)missing;
 	u64 pc = le64_to_cpu(READ_ONCE(block->pc));
 	unsigned int token = le32_to_cpu(missing) - 1;

@@ -17,7 +17,6 @@
 #include <linux/extable.h>
 #include <linux/hardirq.h>
 #include <linux/jump_label.h>
-#include <linux/kallsyms.h>
 #include <linux/kvm_apf.h>
 #include <linux/moduleparam.h>
 #include <linux/preempt.h>
@@ -37,29 +36,31 @@ module_param_named(kernel, apf_kernel, bool, 0444);
 MODULE_PARM_DESC(kernel, "Sleep for faults in the kernel, too");
 
 /* Text of what copies between the kernel's and user memory. */
-static struct apf_text {
-	unsigned long	start;
-	unsigned long	size;
-} apf_copies[2];
+static const struct apf_text {
+	const void	*start;
+	const void	*end;
+} apf_copies[] = {
+	{ __arch_copy_to_user,		__arch_copy_to_user_end },
+	{ __arch_copy_from_user,	__arch_copy_from_user_end },
+};
 
-static void apf_find_copy(struct apf_text *text, unsigned long start)
-{
-	text->start = start;
-	if (!kallsyms_lookup_size_offset(start, &text->size, NULL))
-		text->size = 0;
-}
+/* Set last: the hook is there for all CPUs, and what is lent for it comes back. */
+static bool apf_kernel_started;
 
 /* Flags for the ENABLE word. */
-u64 apf_kernel_init(void)
+u64 apf_kernel_flags(void)
+{
+	return apf_kernel ? KVM_APF_ENABLE_KERNEL : 0;
+}
+
+/* The static key is one word per site: between them, faults are declined. */
+void apf_kernel_start(void)
 {
 	if (!apf_kernel)
-		return 0;
+		return;
 
-	apf_find_copy(&apf_copies[0], (unsigned long)__arch_copy_to_user);
-	apf_find_copy(&apf_copies[1], (unsigned long)__arch_copy_from_user);
 	static_branch_enable(&kvm_apf_kernel_key);
-
-	return KVM_APF_ENABLE_KERNEL;
+	WRITE_ONCE(apf_kernel_started, true);
 }
 
 /*
@@ -82,7 +83,8 @@ static bool apf_is_in_user_copy(unsigned long pc)
 	unsigned int n;
 
 	for (n = 0; n < ARRAY_SIZE(apf_copies); n++) {
-		if (pc - apf_copies[n].start < apf_copies[n].size)
+		if (pc >= (unsigned long)apf_copies[n].start &&
+		    pc < (unsigned long)apf_copies[n].end)
 			return true;
 	}
 
@@ -110,7 +112,7 @@ bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 {
 	struct apf_entry *entry;
 
-	if (!apf_kernel || !apf_kernel_may_sleep(regs))
+	if (!READ_ONCE(apf_kernel_started) || !apf_kernel_may_sleep(regs))
 		return false;
 
 	entry = apf_lend(cpu, token);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Asynchronous page faults, the guest's side: what its two files share. */
+/* Asynchronous page faults, the guest's side: what its files share. */
 #ifndef __KVM_APF_GUEST_H__
 #define __KVM_APF_GUEST_H__
 
+#include <linux/arm-smccc.h>
 #include <linux/interrupt.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
@@ -88,6 +89,11 @@ struct apf_cpu {
 extern struct apf_cpu __percpu *apf_cpus;
 
 #define apf_count(which)	this_cpu_inc(apf_cpus->counter[which])
+
+/* discover.c */
+long apf_hypercall(unsigned long function, unsigned long arg, struct arm_smccc_res *res);
+const char *apf_ask_host(u32 *intid);
+unsigned int apf_map(u32 intid);
 
 /* fault.c */
 irqreturn_t apf_interrupt(int irq, void *dev);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Asynchronous page faults of a KVM/arm64 guest: the hook in the kernel's entry. */
+/*
+ * Asynchronous page faults of a KVM/arm64 guest: the hook in the kernel's entry, and
+ * where the text ends of routines that it may sleep in. arch/arm64/lib/ has those.
+ */
 #ifndef _LINUX_KVM_APF_H
 #define _LINUX_KVM_APF_H
 
@@ -9,6 +12,9 @@ struct pt_regs;
 
 #ifdef CONFIG_KVM_APF_GUEST
 DECLARE_STATIC_KEY_FALSE(kvm_apf_kernel_key);
+
+extern const char __arch_copy_to_user_end[];
+extern const char __arch_copy_from_user_end[];
 
 void __kvm_apf_el1_irq_exit(struct pt_regs *regs);
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults, the guest's side: discovery, the PPI, CPUs that
- * come and go, and the counters. fault.c has what happens at a fault.
+ * Asynchronous page faults, the guest's side: its start and its end, CPUs that
+ * come and go, and the counters. discover.c has what is asked of the host first,
+ * fault.c what happens at a fault.
  */
 
 #define pr_fmt(fmt) "kvm-apf: " fmt
 
-#include <linux/acpi.h>
 #include <linux/arm-smccc.h>
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -15,7 +16,6 @@
 #include <linux/interrupt.h>
 #include <linux/irqdomain.h>
 #include <linux/module.h>
-#include <linux/of.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -23,20 +23,26 @@
 #include <linux/slab.h>
 #include <linux/suspend.h>
 
-#include <asm/hypervisor.h>
-
 #include "kvm_apf.h"
 
 struct apf_cpu __percpu *apf_cpus;
 static unsigned int apf_irq;
 static u64 apf_flags;
 
-static long apf_hypercall(unsigned long function, unsigned long arg,
-			  struct arm_smccc_res *res)
-{
-	arm_smccc_1_1_invoke(KVM_APF_SMCCC_ID, function, arg, res);
+static enum cpuhp_state apf_state;
 
-	return res->a0;
+/*
+ * If the host refuses a CPU that is there when all are to start, none does. One that
+ * comes later is a CPU without announcements: that is no reason not to have it.
+ */
+static int apf_refused(unsigned int n, long error)
+{
+	if (!apf_state)
+		return -ENODEV;
+
+	pr_warn("CPU %u: the host refused its block: %ld\n", n, error);
+
+	return 0;
 }
 
 static int apf_online(unsigned int n)
@@ -46,9 +52,9 @@ static int apf_online(unsigned int n)
 
 	/* The host zeroes the block: no handler may look at it before. */
 	if (apf_hypercall(KVM_APF_ENABLE, virt_to_phys(cpu->block) | apf_flags, &res))
-		pr_warn("CPU %u: the host refused its block: %ld\n", n, (long)res.a0);
-	else
-		enable_percpu_irq(apf_irq, IRQ_TYPE_EDGE_RISING);
+		return apf_refused(n, res.a0);
+
+	enable_percpu_irq(apf_irq, IRQ_TYPE_EDGE_RISING);
 
 	return 0;
 }
@@ -105,54 +111,6 @@ static int __init apf_alloc_cpus(void)
 	return 0;
 }
 
-static const struct of_device_id apf_gics[] __initconst = {
-	{ .compatible = "arm,gic-v3" },
-	{ .compatible = "arm,gic-400" },
-	{ .compatible = "arm,cortex-a15-gic" },
-	{}
-};
-
-static unsigned int __init apf_map_dt(u32 intid)
-{
-	struct device_node *gic = of_find_matching_node(NULL, apf_gics);
-	struct irq_fwspec fwspec = {
-		.fwnode		= of_node_to_fwnode(gic),
-		.param_count	= 3,
-		/* A PPI, its number, its type: arm,gic.yaml. */
-		.param		= { 1, intid - 16, IRQ_TYPE_EDGE_RISING },
-	};
-	unsigned int irq;
-
-	if (!gic)
-		return 0;
-
-	irq = irq_create_fwspec_mapping(&fwspec);
-	of_node_put(gic);
-
-	return irq;
-}
-
-#ifdef CONFIG_ACPI
-static unsigned int __init apf_map_acpi(u32 intid)
-{
-	int irq = acpi_register_gsi(NULL, intid, ACPI_EDGE_SENSITIVE,
-				    ACPI_ACTIVE_HIGH);
-
-	return max(irq, 0);
-}
-#else
-static unsigned int __init apf_map_acpi(u32 intid)
-{
-	return 0;
-}
-#endif
-
-/* The host names an INTID, since nothing in DT or ACPI describes it. */
-static unsigned int __init apf_map(u32 intid)
-{
-	return acpi_disabled ? apf_map_dt(intid) : apf_map_acpi(intid);
-}
-
 /* Names under debugfs, kvm-apf/. Each counter sums over all CPUs. */
 static const char * const apf_counter_names[APF_COUNTERS] = {
 	[APF_INTERRUPTS]	= "interrupts",
@@ -199,15 +157,16 @@ static void __init apf_init_debugfs(void)
 					   (void *)n, &apf_counter_fops);
 }
 
-static enum cpuhp_state apf_state;
-
-/* On all CPUs, now and as they come. */
+/* On all CPUs, now and as they come: between the two, no CPU comes. */
 static int apf_start(void)
 {
-	int ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "kvm-apf:online",
-				    apf_online, apf_offline);
+	int ret;
 
+	cpus_read_lock();
+	ret = cpuhp_setup_state_cpuslocked(CPUHP_AP_ONLINE_DYN, "kvm-apf:online",
+					   apf_online, apf_offline);
 	apf_state = max(ret, 0);
+	cpus_read_unlock();
 
 	return min(ret, 0);
 }
@@ -260,12 +219,6 @@ static int apf_suspend(struct notifier_block *nb, unsigned long event, void *unu
 
 static struct notifier_block apf_suspend_nb = { .notifier_call = apf_suspend };
 
-static void apf_release_irq(void)
-{
-	free_percpu_irq(apf_irq, apf_cpus);
-	irq_dispose_mapping(apf_irq);
-}
-
 static int __init apf_register(void)
 {
 	int ret = request_percpu_irq(apf_irq, apf_interrupt, "kvm-apf", apf_cpus);
@@ -275,7 +228,7 @@ static int __init apf_register(void)
 
 	ret = apf_start();
 	if (ret) {
-		apf_release_irq();
+		free_percpu_irq(apf_irq, apf_cpus);
 		return ret;
 	}
 
@@ -289,16 +242,14 @@ static bool apf_wanted = true;
 module_param_named(enable, apf_wanted, bool, 0444);
 MODULE_PARM_DESC(enable, "Use what the host offers");
 
-#ifndef MODULE
-/* The same, by the name that x86 has for it. */
-static int __init apf_parse_unwanted(char *arg)
+/* The same, by the name that x86 has for it; a module has no such parameter. */
+static int __init __maybe_unused apf_parse_unwanted(char *arg)
 {
 	apf_wanted = false;
 
-	return 0;
+	return 1;
 }
-early_param("no-kvmapf", apf_parse_unwanted);
-#endif
+__setup("no-kvmapf", apf_parse_unwanted);
 
 /* Who loads a module wants to know; a kernel that has it built in just goes on. */
 static int __init apf_refuse(const char *why)
@@ -316,37 +267,46 @@ static int __init apf_set_up(void)
 	if (ret)
 		return ret;
 
-	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_init();
+	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_flags();
 	ret = apf_register();
-	if (ret)
+	if (ret) {
 		apf_free_cpus();
+		return ret;
+	}
 
-	return ret;
+	/* Last, since it cannot fail. Until then the kernel's faults are declined. */
+	apf_kernel_start();
+
+	return 0;
 }
 
 static int __init apf_init(void)
 {
-	struct arm_smccc_res res;
+	const char *why_not;
+	u32 intid;
 	int ret;
 
 	if (!apf_wanted)
 		return apf_refuse("its parameter says enable=0");
-	if (!kvm_arm_hyp_service_available(KVM_APF_SMCCC_FUNC) ||
-	    apf_hypercall(KVM_APF_FEATURES, 0, &res) || !res.a1)
-		return apf_refuse("the host offers no asynchronous page faults");
 
-	apf_irq = apf_map(res.a2);
+	why_not = apf_ask_host(&intid);
+	if (why_not)
+		return apf_refuse(why_not);
+
+	apf_irq = apf_map(intid);
 	if (!apf_irq)
-		return -ENXIO;
+		return apf_refuse("the host's interrupt is taken, or unknown to the GIC");
 
 	ret = apf_set_up();
-	if (ret)
-		return ret;
+	if (ret) {
+		irq_dispose_mapping(apf_irq);
+		return ret == -ENODEV ? apf_refuse("the host refused to enable them") : ret;
+	}
 
 	if (!APF_MAY_UNLOAD)
 		__module_get(THIS_MODULE);
 	apf_init_debugfs();
-	pr_info("faults announced by INTID %lu, of user tasks%s\n", res.a2,
+	pr_info("faults announced by INTID %u, of user tasks%s\n", intid,
 		apf_flags & KVM_APF_ENABLE_KERNEL ? " and of the kernel" :
 						    " only: " APF_WHY_NO_KERNEL);
 
@@ -371,7 +331,8 @@ static void __exit apf_exit(void)
 	while (apf_total(APF_RETURNED) != apf_total(APF_ANNOUNCED))
 		fsleep(1000);
 	synchronize_rcu_tasks();
-	apf_release_irq();
+	free_percpu_irq(apf_irq, apf_cpus);
+	irq_dispose_mapping(apf_irq);
 	apf_free_cpus();
 }
 module_exit(apf_exit);

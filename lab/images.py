@@ -10,7 +10,8 @@ from lab.term import LabError, cache_lock
 BASE = paths.INITRAMFS / "base.cpio"
 STAMP = paths.INITRAMFS / "base.stamp"
 SOURCES = paths.REPO / "lab" / "initramfs"
-GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload", "apfkeep": "bin/apfkeep"}
+GUEST_PROGRAMS = {"guest-init": "init", "apfload": "bin/apfload", "apfkeep": "bin/apfkeep",
+                  "apfcases": "bin/apfcases"}
 
 
 def programs():

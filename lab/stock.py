@@ -44,6 +44,7 @@ SETTLE = "sleep 500"
 DRIVER = {
     "guest/Kbuild": "Kbuild",
     "guest/compat.h": "compat.h",
+    "guest/discover.c": "discover.c",
     "guest/fault.c": "fault.c",
     "guest/kvm_apf.h": "kvm_apf.h",
     "guest/setup.c": "setup.c",

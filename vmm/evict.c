@@ -15,7 +15,13 @@
 
 static void add(uint64_t *counter, uint64_t n)
 {
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+/* Without it, the guest alone decides what is taken. */
+static bool has_plan(const struct evict *evict)
+{
+	return evict->plan.opt.every_ms;
 }
 
 static bool is_on(const struct evict *evict)
@@ -35,7 +41,8 @@ static int change(const struct evict *evict)
 
 /*
  * Ordinary memory is registered as late as this, so that a guest boots with huge
- * pages, at full speed. Nothing but the server adds a page after it.
+ * pages, at full speed: with --pageout before it boots, since there it has them already.
+ * Nothing but the server adds a page after it.
  */
 static int begin(struct evict *evict)
 {
@@ -73,6 +80,26 @@ static int run_round(struct evict *evict)
 	gate_open(&evict->vm->gate);
 	pthread_mutex_unlock(&evict->lock);
 	return ret;
+}
+
+/*
+ * Without evict->lock: who holds that may be waiting for the end of this thread. Another
+ * one may have closed the gate, too.
+ */
+void evict_page(struct evict *evict, uint64_t ipa)
+{
+	uint64_t at = ipa - MEMORY_BASE;
+	int ret = 0;
+
+	if (at >= evict->vm->memory.size)
+		return;
+	if (gate_close(&evict->vm->gate, evict->vm))
+		ret = kept_take_page(&evict->kept, at / evict->uffd->page_size);
+	gate_open(&evict->vm->gate);
+	if (ret > 0)
+		add(&evict->pages, ret);
+	if (ret < 0)
+		vm_end(evict->vm, STATUS_ERROR);
 }
 
 /* Until @due, or something has changed, which is returned. */
@@ -125,7 +152,7 @@ int evict_create(struct evict *evict, struct vm *vm, struct uffd *uffd,
 		.vm = vm, .uffd = uffd, .change_fd = -1, .on = opt->evict.now,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 	};
-	if (!opt->evict.every_ms)
+	if (!opt->evict.every_ms && !opt->pageout)
 		return 0;
 	evict_plan_init(&evict->plan, &opt->evict, mem->size / page_size,
 			mem->cold_size / page_size);
@@ -137,7 +164,10 @@ int evict_create(struct evict *evict, struct vm *vm, struct uffd *uffd,
 		return say_errno("--evict: eventfd");
 	}
 	uffd->kept = &evict->kept;
-	return 0;
+	if (!opt->pageout || !begin(evict))
+		return 0;
+	evict_destroy(evict);
+	return -1;
 }
 
 void evict_destroy(struct evict *evict)
@@ -150,7 +180,7 @@ void evict_destroy(struct evict *evict)
 
 int evict_start(struct evict *evict)
 {
-	if (evict->change_fd < 0)
+	if (!has_plan(evict))
 		return 0;
 	errno = pthread_create(&evict->thread, NULL, thread, evict);
 	if (errno)
@@ -182,7 +212,7 @@ void evict_resume(struct evict *evict)
 
 bool evict_set(struct evict *evict, bool on)
 {
-	if (evict->change_fd < 0)
+	if (!has_plan(evict))
 		return false;
 	__atomic_store_n(&evict->on, on, __ATOMIC_RELEASE);
 	return !change(evict);

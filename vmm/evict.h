@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Takes pages of all of guest memory away, again and again, while the vCPUs stand
- * still. They are kept here, and come back when they are touched, as late as their
+ * still, and those that the guest names (--pageout). They are kept here, and come back when they are touched, as late as their
  * policy says: so none is lost.
  */
 #ifndef APFVM_EVICT_H
@@ -68,6 +68,12 @@ void evict_resume(struct evict *evict);
  * no round under way. Return: whether there is an evictor.
  */
 bool evict_set(struct evict *evict, bool on);
+
+/*
+ * For --pageout: take the page at @ipa, if that is ordinary memory. On a vCPU's thread
+ * that is not inside the gate, as while it does an access to a device.
+ */
+void evict_page(struct evict *evict, uint64_t ipa);
 
 /* A snapshot, on any thread. */
 struct evict_counts evict_read_counts(const struct evict *evict);

@@ -142,6 +142,18 @@ int kept_take(struct kept *kept, struct evict_plan *plan)
 	return ret;
 }
 
+int kept_take_page(struct kept *kept, uint64_t page)
+{
+	const struct evict_run run = { .first = page, .count = 1 };
+	int ret = 0;
+
+	pthread_mutex_lock(&kept->lock);
+	if (has(kept->there, page))
+		ret = take_run(kept, &run);
+	pthread_mutex_unlock(&kept->lock);
+	return ret;
+}
+
 bool kept_get(const struct kept *kept, uint64_t page, void *to)
 {
 	if (!has(kept->has, page))

@@ -52,6 +52,9 @@ int kept_find(struct kept *kept, uint64_t pages);
  */
 int kept_take(struct kept *kept, struct evict_plan *plan);
 
+/* Take one page, if it is there, in the same way: 1, 0 or -1. */
+int kept_take_page(struct kept *kept, uint64_t page);
+
 /* For the server, under kept->lock. Whether the page had a copy, which is now in @to. */
 bool kept_get(const struct kept *kept, uint64_t page, void *to);
 /* The page is in guest memory, so its copy is not needed any more. */

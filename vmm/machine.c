@@ -127,7 +127,7 @@ int machine_create(struct machine *m, const struct options *opt)
 {
 	if (vm_create(&m->vm, opt))
 		return -1;
-	if (create_consoles(m))
+	if (pageout_create(&m->pageout, &m->vm, &m->evict, opt) || create_consoles(m))
 		goto destroy_vm;
 	if (create_disks(m, opt))
 		goto destroy_consoles;

@@ -8,6 +8,7 @@
 #include "churn.h"
 #include "evict.h"
 #include "output.h"
+#include "pageout.h"
 #include "result.h"
 #include "stats.h"
 #include "uffd.h"
@@ -22,6 +23,7 @@ struct machine {
 	struct uffd uffd;
 	struct churn churn;
 	struct evict evict;
+	struct pageout pageout;
 	struct stats stats;
 	struct result result;
 	struct virtio_console console[CONSOLES];

@@ -142,6 +142,14 @@ static int map_files(const struct memory *mem, const struct options *opt)
 	return opt->backing ? map_cold_backing(mem, opt->backing) : 0;
 }
 
+/* What is missing then is what was paged out. */
+static int populate(const struct memory *mem, const struct options *opt)
+{
+	if (opt->pageout && madvise(mem->host, mem->size, MADV_POPULATE_WRITE))
+		return say_errno("--pageout: no memory, or a kernel before 5.14");
+	return 0;
+}
+
 int memory_create(struct memory *mem, int vm_fd, const struct options *opt)
 {
 	mem->size = opt->mem_mib * MIB;
@@ -153,7 +161,7 @@ int memory_create(struct memory *mem, int vm_fd, const struct options *opt)
 		return say_errno("cannot map %" PRIu64 " MiB of guest memory",
 				 (mem->size + mem->cold_size) / MIB);
 	advise(mem, opt);
-	if (map_files(mem, opt) || add_slots(mem, vm_fd, opt)) {
+	if (map_files(mem, opt) || populate(mem, opt) || add_slots(mem, vm_fd, opt)) {
 		memory_destroy(mem);
 		return -1;
 	}

@@ -28,6 +28,7 @@ static const struct rule {
 	{ "cold-file",  offsetof(struct options, cold_file),     0, 0 },
 	{ "pages-socket", offsetof(struct options, pages_socket), 0, 0 },
 	{ "save",       offsetof(struct options, save),          0, 0 },
+	{ "apf-answer", offsetof(struct options, apf_answer),    0, 0 },
 	{ "mem",        offsetof(struct options, mem_mib),       16, MEM_MAX_MIB },
 	{ "cold",       offsetof(struct options, cold_mib),      0, MEM_MAX_MIB },
 	{ "cpus",       offsetof(struct options, cpus),          1, CPUS_MAX },
@@ -47,6 +48,7 @@ static const struct flag {
 	{ "mapped",    offsetof(struct options, mapped) },
 	{ "mergeable", offsetof(struct options, mergeable) },
 	{ "no-gic",    offsetof(struct options, no_gic) },
+	{ "pageout",   offsetof(struct options, pageout) },
 	{ "pin",       offsetof(struct options, pin) },
 	{ "sve",       offsetof(struct options, sve) },
 };
@@ -219,7 +221,7 @@ static int keep_policy(struct policy_texts *policies, const char *text)
 static int parse_policies(struct options *opt, const struct policy_texts *policies)
 {
 	uint64_t page_size = options_cold_page(opt);
-	bool ordinary = opt->restore || opt->evict.every_ms;
+	bool ordinary = opt->restore || opt->evict.every_ms || opt->pageout;
 	char why[160];
 	unsigned int i;
 
@@ -347,6 +349,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 		opt->evict.seed = opt->seed;
 	if (!opt->boots)
 		opt->append[opt->boots++] = "console=hvc0 panic=-1";
+	if (opt->apf_answer && answer_parse(&opt->answer, opt->apf_answer))
+		return OPTIONS_WRONG;
 	if (check(opt) || parse_policies(opt, &policies))
 		return OPTIONS_WRONG;
 	return OPTIONS_RUN;

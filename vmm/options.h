@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "evict_plan.h"
 #include "policy.h"
 
@@ -73,6 +74,7 @@ struct options {
 	const char *marks;
 	const char *cold_file;
 	const char *pages_socket;
+	const char *apf_answer;
 	const char *save;
 	struct state *restore;
 	uint64_t mem_mib;
@@ -84,6 +86,7 @@ struct options {
 	uint64_t save_after_ms;
 	uint64_t counter;
 	enum apf_mode apf;
+	struct answer answer;
 	struct churn_options churn;
 	struct evict_options evict;
 	enum backing backing;
@@ -92,6 +95,7 @@ struct options {
 	bool sve;
 	bool cold_ro;
 	bool no_gic;
+	bool pageout;
 	bool mapped;
 	bool pin;
 	struct policy_list policies;

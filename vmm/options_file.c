@@ -35,12 +35,15 @@ int options_check_served(const struct options *opt)
 /* A page comes back by the VMM's own server, as small anonymous memory. */
 int options_check_evict(const struct options *opt)
 {
-	if (!opt->evict.every_ms)
+	if (opt->pageout && opt->restore)
+		return say_error("--pageout: not with --restore");
+	if (!opt->evict.every_ms && !opt->pageout)
 		return 0;
 	if (opt->cold_file || opt->backing || opt->pages_socket || opt->mapped)
-		return say_error("--evict: not with --cold-file, --cold-backing, --pages-socket or --mapped");
+		return say_error("--evict, --pageout: not with --cold-file, --cold-backing, "
+				 "--pages-socket or --mapped");
 	if (opt->cold_ro)
-		return say_error("--evict: not with --cold-ro");
+		return say_error("--evict, --pageout: not with --cold-ro");
 	if (opt->evict.range == EVICT_RANGE_COLD && !opt->cold_mib)
 		return say_error("--evict: range=cold needs --cold MIB");
 	return 0;

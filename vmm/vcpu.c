@@ -37,6 +37,16 @@ static int set_reg(const struct vcpu *vcpu, uint64_t id, uint64_t value)
 	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg);
 }
 
+int vcpu_get_x(const struct vcpu *vcpu, unsigned int n, uint64_t *value)
+{
+	return get_reg(vcpu, CORE_REG(regs.regs[0]) + 2 * n, value);
+}
+
+int vcpu_set_x(const struct vcpu *vcpu, unsigned int n, uint64_t value)
+{
+	return set_reg(vcpu, CORE_REG(regs.regs[0]) + 2 * n, value);
+}
+
 static int init(const struct vcpu *vcpu)
 {
 	struct kvm_vcpu_init init;
@@ -182,6 +192,8 @@ static int handle_exit(const struct vcpu *vcpu)
 		mmio_access(&vcpu->vm->bus, run->mmio.phys_addr, run->mmio.data,
 			    run->mmio.len, run->mmio.is_write);
 		return RUNNING;
+	case KVM_EXIT_HYPERCALL:
+		return answer_call(&vcpu->vm->answer, vcpu) ? STATUS_ERROR : RUNNING;
 	case KVM_EXIT_SYSTEM_EVENT:
 		return handle_system_event(vcpu);
 	case KVM_EXIT_ARM_NISV:

@@ -86,7 +86,8 @@ int vm_create(struct vm *vm, const struct options *opt)
 	}
 	if (opt->restore)
 		vm->counter_offset = counter_read() - opt->counter;
-	if (set_counter_offset(vm))
+	vm->answer = opt->answer;
+	if (set_counter_offset(vm) || answer_take_over(&vm->answer, vm->fd))
 		goto close_vm;
 	if (memory_create(&vm->memory, vm->fd, opt))
 		goto close_vm;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "gate.h"
 #include "gic.h"
 #include "image.h"
@@ -50,6 +51,7 @@ struct vm {
 	struct gate gate;
 	struct gic gic;
 	struct mmio_bus bus;
+	struct answer answer;
 	bool sve;
 	bool pin;
 	unsigned int boot;
@@ -81,6 +83,9 @@ void vcpu_destroy(struct vcpu *vcpu);
 /* As created: without a thread, and at its reset state. */
 int vcpu_reset(struct vcpu *vcpu);
 int vcpu_set_apf(const struct vcpu *vcpu, const struct options *opt);
+/* General-purpose register @n; errno says what went wrong. */
+int vcpu_get_x(const struct vcpu *vcpu, unsigned int n, uint64_t *value);
+int vcpu_set_x(const struct vcpu *vcpu, unsigned int n, uint64_t value);
 int vcpu_set_entry(struct vcpu *vcpu, uint64_t entry, uint64_t dtb);
 int vcpu_start(struct vcpu *vcpu);
 /*

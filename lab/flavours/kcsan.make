@@ -16,6 +16,7 @@ KCSAN_SANITIZE_apf-knobs.o=y
 KCSAN_SANITIZE_vgic/vgic-apf.o=y
 
 # Also arch/arm64/mm/fault.c and arch/arm64/kernel/setup.c, which have the same names.
+KCSAN_SANITIZE_discover.o=y
 KCSAN_SANITIZE_fault.o=y
 KCSAN_SANITIZE_kernel.o=y
 KCSAN_SANITIZE_setup.o=y

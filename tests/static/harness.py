@@ -23,13 +23,17 @@ class Skip(Exception):
 
 @dataclasses.dataclass
 class Test:
-    """alone: no other test beside it. seconds: roughly, the longest begin first."""
+    """alone: no other test beside it. seconds: roughly, the longest begin first.
+
+    long: not one of `make test`, but of `make test-long`.
+    """
 
     name: str
     function: Callable
     args: tuple
     alone: bool = False
     seconds: int = 0
+    long: bool = False
 
 
 @dataclasses.dataclass
@@ -41,10 +45,10 @@ class Verdict:
     said: str = ""
 
 
-def test(name, *args, alone=False, seconds=0):
+def test(name, *args, alone=False, seconds=0, long=False):
     """Register a function, called with args, under a name."""
     def register(function):
-        TESTS.append(Test(name, function, args, alone, seconds))
+        TESTS.append(Test(name, function, args, alone, seconds, long))
         return function
     return register
 
