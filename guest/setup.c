@@ -78,18 +78,23 @@ static int __init apf_init_cpu(struct apf_cpu *cpu, int node)
 	raw_spin_lock_init(&cpu->lock);
 	for (token = 0; token < KVM_APF_TOKENS; token++)
 		INIT_LIST_HEAD(&cpu->slot[token]);
+	INIT_LIST_HEAD(&cpu->ready);
+	tasklet_setup(&cpu->more, apf_wake_more);
 
 	cpu->block = kzalloc_node(sizeof(*cpu->block), GFP_KERNEL, node);
 
 	return cpu->block ? 0 : -ENOMEM;
 }
 
+/* Nobody is left to wake, but a tasklet may yet find that. */
 static void apf_free_cpus(void)
 {
 	unsigned int n;
 
-	for_each_possible_cpu(n)
+	for_each_possible_cpu(n) {
+		tasklet_kill(&per_cpu_ptr(apf_cpus, n)->more);
 		kfree(per_cpu_ptr(apf_cpus, n)->block);
+	}
 	free_percpu(apf_cpus);
 }
 
