@@ -272,7 +272,9 @@ static int __init apf_set_up(void)
 	if (ret)
 		return ret;
 
-	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_flags();
+	apf_flags = KVM_APF_ENABLE_ON;
+	if (!apf_kernel_refused())
+		apf_flags |= KVM_APF_ENABLE_KERNEL;
 	ret = apf_register();
 	if (ret) {
 		apf_free_cpus();
@@ -280,7 +282,8 @@ static int __init apf_set_up(void)
 	}
 
 	/* Last, since it cannot fail. Until then the kernel's faults are declined. */
-	apf_kernel_start();
+	if (!apf_kernel_refused())
+		apf_kernel_start();
 
 	return 0;
 }
@@ -311,9 +314,9 @@ static int __init apf_init(void)
 	if (!APF_MAY_UNLOAD)
 		__module_get(THIS_MODULE);
 	apf_init_debugfs();
-	pr_info("faults announced by INTID %u, of user tasks%s\n", intid,
-		apf_flags & KVM_APF_ENABLE_KERNEL ? " and of the kernel" :
-						    " only: " APF_WHY_NO_KERNEL);
+	why_not = apf_kernel_refused();
+	pr_info("faults announced by INTID %u, of user tasks%s%s\n", intid,
+		why_not ? " only: " : " and of the kernel", why_not ?: "");
 
 	return 0;
 }
