@@ -90,9 +90,9 @@ test-paranoid: images	## run the system tests on kernels that check themselves (
 		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
 
 .PHONY: test-guests
-test-guests: images debian	## run the tests with each of Debian's kernels as a guest (long)
+test-guests: images debian	## run the tests with each of Debian's kernels, and others, as a guest (long)
 	@lab/deps lintian debootstrap
-	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" +installed="lab/installed" \
+	@tests/tap +kernel="lab/kernel lockdep voluntary rt" +stock="lab/stock all" +installed="lab/installed" \
 		static="tests/static/run stock deb" guests="tests/system/run --guests"
 
 .PHONY: test-long

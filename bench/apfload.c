@@ -19,7 +19,7 @@
 
 #include "apfload.h"
 
-/* Small, so that the stacks of 256 tasks fit into a small guest. */
+/* Small, so that the stacks of many tasks fit into a small guest. */
 #define STACK_SIZE	(64 * 1024)
 
 static void load_map(struct load *load)

@@ -15,8 +15,9 @@
 
 #include "counter.h"
 
-/* Tasks that touch one page share its check: two words each at least. */
-#define LOAD_TASKS_MAX		256
+#define LOAD_TASKS_MAX		4096
+/* Tasks that touch one page share its check: words of each, at least. */
+#define LOAD_SLICE_MIN		2
 
 /* What the command line asks for. */
 struct load_config {

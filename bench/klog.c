@@ -33,7 +33,7 @@ static void send_list(const char *key)
 
 /*
  * A record is "priority,sequence,time,flags;text", a newline, and properties. Only
- * of text with @word in it.
+ * of text that begins with @word.
  */
 static void add_record(char *record, const char *key, const char *word)
 {
@@ -44,7 +44,7 @@ static void add_record(char *record, const char *key, const char *word)
 		return;
 	begin++;
 	begin[strcspn(begin, "\n")] = '\0';
-	if (!strstr(begin, word))
+	if (strncmp(begin, word, strlen(word)))
 		return;
 	size = channel_escape(text, sizeof(text), begin);
 	if (used + size + 10 > sizeof(list))
@@ -87,7 +87,7 @@ void klog_report(void)
 	report(kmsg, "klog", "");
 }
 
-/* said WORD: what is in the kernel's log with that word in it, from the boot on. */
+/* said WORD: what begins with that word in the kernel's log, from the boot on. */
 int step_said(int argc, char **argv)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -25,8 +25,9 @@ static const char usage[] =
 "  --ipa BYTES       address that the content of the first page is a function\n"
 "                    of (the same as --offset)\n"
 "  --seed N          seed of the content (1)\n"
-"  --tasks N         tasks, 1 to 256\n"
+"  --tasks N         tasks, 1 to 4096\n"
 "  --pages N         pages, of all tasks together\n"
+"  --page-size BYTES what counts as one, if the host has larger ones (the guest's)\n"
 "  --skip N          pages at the start of the mapping to leave untouched (0)\n"
 "  --layout WORD     interleaved (default): task i has page i, i + tasks, ...;\n"
 "                    blocked: each task has pages in a row\n"
@@ -60,7 +61,7 @@ enum option_id {
 	OPT_PAGES, OPT_SKIP, OPT_LAYOUT, OPT_COMPUTE, OPT_FIXED_TIME, OPT_SAME_PAGE,
 	OPT_WRITE, OPT_SYSCALL, OPT_HALF_SYSCALL, OPT_FP,
 	OPT_CHECK, OPT_BYSTANDER, OPT_PIN, OPT_PIN_EACH, OPT_LOG,
-	OPT_LABEL, OPT_MARK, OPT_HELP, OPT_TIMER_NOISE, OPT_IPI_NOISE,
+	OPT_LABEL, OPT_MARK, OPT_HELP, OPT_TIMER_NOISE, OPT_IPI_NOISE, OPT_PAGE_SIZE,
 };
 
 static const struct option options[] = {
@@ -71,6 +72,7 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "tasks", required_argument, NULL, OPT_TASKS },
 	{ "pages", required_argument, NULL, OPT_PAGES },
+	{ "page-size", required_argument, NULL, OPT_PAGE_SIZE },
 	{ "skip", required_argument, NULL, OPT_SKIP },
 	{ "layout", required_argument, NULL, OPT_LAYOUT },
 	{ "compute", required_argument, NULL, OPT_COMPUTE },
@@ -181,6 +183,9 @@ static void set_amount(struct load_config *cfg, int id, const char *arg)
 	case OPT_PAGES:
 		cfg->pages = parse_number("pages", arg, 1, 1ULL << 32);
 		break;
+	case OPT_PAGE_SIZE:
+		cfg->page_size = parse_number("page-size", arg, cfg->page_size, 1ULL << 30);
+		break;
 	case OPT_SKIP:
 		cfg->skip = parse_number("skip", arg, 0, 1ULL << 32);
 		break;
@@ -260,6 +265,11 @@ static void check_config(const struct load_config *cfg)
 		errx(2, "--tasks N is missing: how many tasks touch pages");
 	if (!cfg->pages)
 		errx(2, "--pages N is missing: how many pages are touched");
+	if (cfg->page_size & (cfg->page_size - 1))
+		errx(2, "--page-size: not a power of two");
+	if (cfg->same_page && cfg->tasks * LOAD_SLICE_MIN * sizeof(u64) > cfg->page_size)
+		errx(2, "--same-page: more than %llu tasks for a page of that size",
+		     cfg->page_size / LOAD_SLICE_MIN / sizeof(u64));
 	if (cfg->offset % cfg->page_size)
 		errx(2, "--offset: not a multiple of the page size");
 	if (cfg->ipa % cfg->page_size)

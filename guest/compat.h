@@ -27,9 +27,8 @@ struct pt_regs;
 #ifdef CONFIG_KVM_APF_GUEST
 bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 			    struct pt_regs *regs);
-u64 apf_kernel_flags(void);
+const char *apf_kernel_refused(void);
 void apf_kernel_start(void);
-#define APF_WHY_NO_KERNEL	"kvm_apf.kernel=0"
 #else
 static inline bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 					  struct pt_regs *regs)
@@ -37,16 +36,14 @@ static inline bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int toke
 	return false;
 }
 
-static inline u64 apf_kernel_flags(void)
+static inline const char *apf_kernel_refused(void)
 {
-	return 0;
+	return "this kernel has no hook at the end of an interrupt of EL1";
 }
 
 static inline void apf_kernel_start(void)
 {
 }
-
-#define APF_WHY_NO_KERNEL	"this kernel has no hook at the end of an interrupt of EL1"
 #endif
 
 #endif /* __KVM_APF_COMPAT_H__ */

@@ -11,6 +11,7 @@
  *     apf_take_missing()	claim the announcement, and only then
  *       apf_add_sleeper()	register the task as a waiter of the token
  *     apf_take_ready()		wake the waiters of all tokens that are ready
+ *   apf_wake_more()		in a softirq, if they are many
  *   apf_sleep()		in the task, before it returns to user space
  *
  * kernel.c has what is different for a fault in the kernel.
@@ -21,6 +22,9 @@
  * Nothing is allocated when a fault is announced. A sleeper that is registered
  * but does not sleep yet borrows an entry from its CPU; once it sleeps, it waits
  * on its own stack. If all entries are lent, the announcement is declined.
+ *
+ * Thousands of tasks may wait for one page, which may be a huge one of the host's.
+ * So there is a bound on how many are woken with interrupts off.
  */
 
 #include <linux/list.h>
@@ -34,6 +38,9 @@
 #include <asm/irq_regs.h>
 
 #include "kvm_apf.h"
+
+/* Tasks woken with the lock held, and at most as many in the hard interrupt. */
+#define APF_BATCH	32
 
 /* Unlink and wake. The caller has the lock of the waiter's CPU. */
 static void apf_wake(struct apf_waiter *waiter)
@@ -49,58 +56,63 @@ static void apf_wake(struct apf_waiter *waiter)
 	wake_up_process(waiter->task);
 }
 
-static void apf_wake_token(struct apf_cpu *cpu, unsigned int token)
+/*
+ * Some of those whose page has come. The caller has the lock.
+ * Return: whether there are more.
+ */
+static bool __apf_wake_some(struct apf_cpu *cpu)
 {
-	struct apf_waiter *waiter, *next;
+	unsigned int n;
 
-	list_for_each_entry_safe(waiter, next, &cpu->slot[token], link)
-		apf_wake(waiter);
+	for (n = 0; n < APF_BATCH && !list_empty(&cpu->ready); n++)
+		apf_wake(list_first_entry(&cpu->ready, struct apf_waiter, link));
+
+	return !list_empty(&cpu->ready);
 }
 
-static void apf_register(struct apf_cpu *cpu, unsigned int token,
-			 struct apf_waiter *waiter)
+static bool apf_wake_some(struct apf_cpu *cpu)
+{
+	bool more;
+
+	raw_spin_lock_irq(&cpu->lock);
+	more = __apf_wake_some(cpu);
+	raw_spin_unlock_irq(&cpu->lock);
+
+	return more;
+}
+
+/* In a softirq, which ends after a batch if a task is to run. */
+void apf_wake_more(struct tasklet_struct *more)
+{
+	struct apf_cpu *cpu = container_of(more, struct apf_cpu, more);
+
+	if (apf_wake_some(cpu))
+		tasklet_schedule(&cpu->more);
+}
+
+static void apf_init_waiter(struct apf_waiter *waiter)
 {
 	waiter->task = current;
 	waiter->waiting = true;
-	list_add_tail(&waiter->link, &cpu->slot[token]);
-}
-
-/* Return: whether the page has yet to come. The caller has the CPU's lock. */
-static bool __apf_give_back(struct apf_entry *entry)
-{
-	struct apf_cpu *cpu = entry->cpu;
-	bool waiting = entry->waiter.waiting;
-
-	if (waiting)
-		list_del(&entry->waiter.link);
-	__clear_bit(entry - cpu->entry, cpu->lent);
-
-	return waiting;
-}
-
-static void apf_give_back(struct apf_entry *entry)
-{
-	struct apf_cpu *cpu = entry->cpu;
-
-	raw_spin_lock(&cpu->lock);
-	__apf_give_back(entry);
-	raw_spin_unlock(&cpu->lock);
 }
 
 /*
- * The task is on its way to user space and holds nothing: from here the waiter
- * on its own stack takes over. Return: false if the page came before that.
+ * The task is on its way to user space and holds nothing: from here the waiter on
+ * its own stack takes over, in the place of the other, be it in a slot or among
+ * those that are ready. Return: false if the task was woken before that.
  */
 static bool apf_move_in(struct apf_entry *entry, struct apf_waiter *waiter)
 {
 	struct apf_cpu *cpu = entry->cpu;
-	unsigned int token = entry->token;
 	bool waiting;
 
 	raw_spin_lock_irq(&cpu->lock);
-	waiting = __apf_give_back(entry);
-	if (waiting)
-		apf_register(cpu, token, waiter);
+	waiting = entry->waiter.waiting;
+	if (waiting) {
+		apf_init_waiter(waiter);
+		list_replace(&entry->waiter.link, &waiter->link);
+	}
+	__clear_bit(entry - cpu->entry, cpu->lent);
 	raw_spin_unlock_irq(&cpu->lock);
 
 	return waiting;
@@ -187,12 +199,23 @@ struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token)
 		__set_bit(n, cpu->lent);
 		entry = &cpu->entry[n];
 		entry->cpu = cpu;
-		entry->token = token;
-		apf_register(cpu, token, &entry->waiter);
+		apf_init_waiter(&entry->waiter);
+		list_add_tail(&entry->waiter.link, &cpu->slot[token]);
 	}
 	raw_spin_unlock(&cpu->lock);
 
 	return entry;
+}
+
+/* Of a task that cannot sleep. In the same interrupt, so nobody has woken it. */
+static void apf_give_back(struct apf_entry *entry)
+{
+	struct apf_cpu *cpu = entry->cpu;
+
+	raw_spin_lock(&cpu->lock);
+	list_del(&entry->waiter.link);
+	__clear_bit(entry - cpu->entry, cpu->lent);
+	raw_spin_unlock(&cpu->lock);
 }
 
 /*
@@ -248,18 +271,24 @@ static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 	}
 }
 
+/* The waiters leave the slots: the host may announce these tokens again at once. */
 static void apf_take_ready(struct apf_cpu *cpu)
 {
 	u64 raw = xchg((__force u64 *)&cpu->block->ready, 0);
 	unsigned long ready = le64_to_cpu((__force __le64)raw);
 	unsigned int token;
+	bool more;
 
 	raw_spin_lock(&cpu->lock);
 	for_each_set_bit(token, &ready, KVM_APF_TOKENS) {
 		apf_count(APF_READY);
-		apf_wake_token(cpu, token);
+		list_splice_tail_init(&cpu->slot[token], &cpu->ready);
 	}
+	more = __apf_wake_some(cpu);
 	raw_spin_unlock(&cpu->lock);
+
+	if (more)
+		tasklet_schedule(&cpu->more);
 }
 
 /* Missing first: a token may be announced and ready in the same interrupt. */
@@ -274,13 +303,16 @@ irqreturn_t apf_interrupt(int irq, void *dev)
 	return IRQ_HANDLED;
 }
 
-/* The host owes this CPU nothing any more. */
+/* The host owes this CPU nothing any more, so no waiter comes while this goes on. */
 void apf_wake_all(struct apf_cpu *cpu)
 {
 	unsigned int token;
 
 	raw_spin_lock_irq(&cpu->lock);
 	for (token = 0; token < KVM_APF_TOKENS; token++)
-		apf_wake_token(cpu, token);
+		list_splice_tail_init(&cpu->slot[token], &cpu->ready);
 	raw_spin_unlock_irq(&cpu->lock);
+
+	while (apf_wake_some(cpu))
+		cond_resched();
 }

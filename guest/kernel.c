@@ -47,18 +47,22 @@ static const struct apf_text {
 /* Set last: the hook is there for all CPUs, and what is lent for it comes back. */
 static bool apf_kernel_started;
 
-/* Flags for the ENABLE word. */
-u64 apf_kernel_flags(void)
+/*
+ * Return: why the host is not to announce faults of the kernel, or NULL. Without
+ * CONFIG_PREEMPT_COUNT, spinlocks, RCU readers and preempt_disable() leave no trace:
+ * nobody could say where the kernel may sleep.
+ */
+const char *apf_kernel_refused(void)
 {
-	return apf_kernel ? KVM_APF_ENABLE_KERNEL : 0;
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		return "this kernel does not count preemption";
+
+	return apf_kernel ? NULL : "kvm_apf.kernel=0";
 }
 
 /* The static key is one word per site: between them, faults are declined. */
 void apf_kernel_start(void)
 {
-	if (!apf_kernel)
-		return;
-
 	static_branch_enable(&kvm_apf_kernel_key);
 	WRITE_ONCE(apf_kernel_started, true);
 }
@@ -96,11 +100,15 @@ static bool apf_is_where_user_memory_is(unsigned long pc)
 	return apf_is_user_access(pc) || apf_is_in_user_copy(pc);
 }
 
-/* Called in the interrupt, which is all that the preempt count may hold. */
+/*
+ * Called in the interrupt, which is all that the preempt count may hold. Softirqs,
+ * and sections without them, have a count of their own with PREEMPT_RT; spinlocks,
+ * which sleep there, are known by the RCU reader that each of them is.
+ */
 static bool apf_kernel_may_sleep(struct pt_regs *regs)
 {
-	return preempt_count() == HARDIRQ_OFFSET && !pagefault_disabled() &&
-	       !rcu_preempt_depth() && !is_idle_task(current) &&
+	return preempt_count() == HARDIRQ_OFFSET && !softirq_count() &&
+	       !pagefault_disabled() && !rcu_preempt_depth() && !is_idle_task(current) &&
 	       READ_ONCE(current->__state) == TASK_RUNNING &&
 	       interrupts_enabled(regs) &&
 	       apf_is_where_user_memory_is(instruction_pointer(regs));

@@ -20,7 +20,8 @@
 
 /**
  * struct apf_waiter - a task that waits for the page of a token
- * @link:	in the token's slot, while @waiting
+ * @link:	while @waiting, in the token's slot, or, once the page has come,
+ *		in the list of those to wake
  * @task:	the task; it cannot exit while @waiting, since it unregisters
  *		on its way out, at the latest in exit_task_work()
  * @waiting:	cleared, under the CPU's lock, by whoever unlinks it
@@ -38,13 +39,11 @@ struct apf_cpu;
  * @work:	brings the task into apf_sleep()
  * @waiter:	registered in place of the one on the task's stack
  * @cpu:	whose entry it is
- * @token:	what it waits for
  */
 struct apf_entry {
 	struct callback_head	work;
 	struct apf_waiter	waiter;
 	struct apf_cpu		*cpu;
-	unsigned int		token;
 };
 
 enum apf_counter {
@@ -65,9 +64,11 @@ enum apf_counter {
  * struct apf_cpu - APF state of a CPU
  * @block:	what is shared with the host; kmalloc'ed: 64 bytes are 64-byte
  *		aligned, physically contiguous, and in the linear map
- * @lock:	guards @slot, @lent and @entry. Taken in the interrupt handler,
+ * @lock:	guards @slot, @ready, @lent and @entry. Taken in the interrupt handler,
  *		so raw; of other locks, only the scheduler's are taken inside
  * @slot:	the waiters of each token
+ * @ready:	waiters whose page has come, to be woken
+ * @more:	wakes them, where the interrupt handler leaves some
  * @lent:	entries in use
  * @entry:	see above
  * @kernel_entry: of the kernel context that is to sleep when the interrupt which
@@ -78,6 +79,8 @@ struct apf_cpu {
 	struct kvm_apf_block	*block;
 	raw_spinlock_t		lock;
 	struct list_head	slot[KVM_APF_TOKENS];
+	struct list_head	ready;
+	struct tasklet_struct	more;
 	DECLARE_BITMAP(lent, APF_ENTRIES);
 	struct apf_entry	entry[APF_ENTRIES];
 	struct apf_entry	*kernel_entry;
@@ -99,6 +102,7 @@ unsigned int apf_map(u32 intid);
 irqreturn_t apf_interrupt(int irq, void *dev);
 struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token);
 void apf_sleep(struct apf_entry *entry, unsigned int state);
+void apf_wake_more(struct tasklet_struct *more);
 void apf_wake_all(struct apf_cpu *cpu);
 
 #endif /* __KVM_APF_GUEST_H__ */

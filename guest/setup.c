@@ -78,18 +78,23 @@ static int __init apf_init_cpu(struct apf_cpu *cpu, int node)
 	raw_spin_lock_init(&cpu->lock);
 	for (token = 0; token < KVM_APF_TOKENS; token++)
 		INIT_LIST_HEAD(&cpu->slot[token]);
+	INIT_LIST_HEAD(&cpu->ready);
+	tasklet_setup(&cpu->more, apf_wake_more);
 
 	cpu->block = kzalloc_node(sizeof(*cpu->block), GFP_KERNEL, node);
 
 	return cpu->block ? 0 : -ENOMEM;
 }
 
+/* Nobody is left to wake, but a tasklet may yet find that. */
 static void apf_free_cpus(void)
 {
 	unsigned int n;
 
-	for_each_possible_cpu(n)
+	for_each_possible_cpu(n) {
+		tasklet_kill(&per_cpu_ptr(apf_cpus, n)->more);
 		kfree(per_cpu_ptr(apf_cpus, n)->block);
+	}
 	free_percpu(apf_cpus);
 }
 
@@ -267,7 +272,9 @@ static int __init apf_set_up(void)
 	if (ret)
 		return ret;
 
-	apf_flags = KVM_APF_ENABLE_ON | apf_kernel_flags();
+	apf_flags = KVM_APF_ENABLE_ON;
+	if (!apf_kernel_refused())
+		apf_flags |= KVM_APF_ENABLE_KERNEL;
 	ret = apf_register();
 	if (ret) {
 		apf_free_cpus();
@@ -275,7 +282,8 @@ static int __init apf_set_up(void)
 	}
 
 	/* Last, since it cannot fail. Until then the kernel's faults are declined. */
-	apf_kernel_start();
+	if (!apf_kernel_refused())
+		apf_kernel_start();
 
 	return 0;
 }
@@ -306,9 +314,9 @@ static int __init apf_init(void)
 	if (!APF_MAY_UNLOAD)
 		__module_get(THIS_MODULE);
 	apf_init_debugfs();
-	pr_info("faults announced by INTID %u, of user tasks%s\n", intid,
-		apf_flags & KVM_APF_ENABLE_KERNEL ? " and of the kernel" :
-						    " only: " APF_WHY_NO_KERNEL);
+	why_not = apf_kernel_refused();
+	pr_info("faults announced by INTID %u, of user tasks%s%s\n", intid,
+		why_not ? " only: " : " and of the kernel", why_not ?: "");
 
 	return 0;
 }

@@ -15,7 +15,7 @@ LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
 FLAVOURS = ("lab", "nodriver", "lab16k", "lab64k", "paranoid")
 # Those that do without what only the benchmark needs, by flavours/lean.config.
-LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep")
+LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep", "voluntary", "rt")
 # Those that check themselves: how many times as long they may take.
 SLOW = {"paranoid": 5, "kcsan": 4}
 

@@ -40,7 +40,7 @@ int answer_take_over(const struct answer *answer, int vm_fd)
 	};
 
 	if (answer->given && ioctl(vm_fd, KVM_SET_DEVICE_ATTR, &attr))
-		return say_errno("--apf-answer: KVM_ARM_VM_SMCCC_FILTER (Linux 6.4 and later have it)");
+		return say_errno("--apf-answer: no filter of SMCCC calls (Linux 6.4 has it)");
 	return 0;
 }
 

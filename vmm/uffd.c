@@ -23,18 +23,26 @@ static void count(uint64_t *counter)
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
+/* Words of a page between two turns: those of a small one. */
+#define FILL_WORDS	512
+
 /*
  * apf_word() of a word and of the first word of its page differ by the same
  * amount in every page, so one addition per word does. This is most of what a
- * page costs the server itself, and the guest waits for it.
+ * page costs the server itself, and the guest waits for it. YIELD does nothing on
+ * hardware; a CPU of the emulator gives away its turn, or vCPUs would stand still
+ * for as long as a huge page takes.
  */
 static void fill(struct uffd *u, uint64_t ipa)
 {
 	uint64_t first = apf_word(u->seed, ipa);
 	size_t i;
 
-	for (i = 0; i < u->page_size / sizeof(*u->page); i++)
+	for (i = 0; i < u->page_size / sizeof(*u->page); i++) {
 		u->page[i] = u->step[i] + first;
+		if (i % FILL_WORDS == FILL_WORDS - 1)
+			__asm__ volatile("yield" : : : "memory");
+	}
 }
 
 static uint64_t address_of(const struct uffd *u, uint32_t page)

@@ -53,11 +53,11 @@ def complaint(outcome, context, expected):
     return ""
 
 
-def contexts(name, expected, steps=(), append=""):
-    """expected: context -> counts."""
+def contexts(name, expected, steps=(), append="", guest="paranoid"):
+    """expected: context -> counts. guest: a flavour that has the test in its driver."""
     touches = [f"context {context} {page}" for page, context in enumerate(expected)]
     touches += ["sleep 100", "stats after-all"]
-    outcome = run(name, Vm(guest="paranoid", policy=(f"all:delay={DELAY}",), append=append,
+    outcome = run(name, Vm(guest=guest, policy=(f"all:delay={DELAY}",), append=append,
                            steps=(*touches, *steps, "ps-d", "apf")))
     wrong = [complaint(outcome, context, counts) for context, counts in expected.items()]
     wrong = "\n".join(line for line in wrong if line)

@@ -50,6 +50,30 @@ def second_task_on_a_page_under_way():
     expect(guest, woken=pages * tasks, ready=pages, killed=0)
 
 
+def thousands(name, **options):
+    """They are woken in batches: a real-time task is not kept waiting for all of them.
+
+    The server of the page, whose work on 2 MiB takes a while, has a CPU of its own.
+    """
+    tasks = 4000
+    outcome = run(name, Vm(
+        **options, policy=("all:delay=400",), args=("--mem", "768", "--cold-backing", "hugetlb", "--pin"),
+        timeout=300,
+        script="echo 4 >/proc/sys/vm/nr_hugepages || exit 96\ntaskset -p 2 $$ >/dev/null\nvmm",
+        steps=(f"run --tasks {tasks} --pages 1 --page-size 2M --same-page --bystander",
+               "ps-d", "apf")))
+    check(outcome)
+    figures = outcome.figures()
+    expect(figures, announced=tasks, repeated=tasks - 1, ready=1, declined=0, halted=0, sync=0,
+           spurious=0)
+    expect(figures["bystander"], worst_gap_ms=(1, 2))
+    expect(outcome.find("guest_apf")[-1], slept=tasks, woken=tasks, returned=tasks, killed=0)
+
+
+test("thousands_of_tasks_on_one_huge_page", "thousands_of_tasks_on_one_huge_page",
+     seconds=60)(thousands)
+
+
 @test("same_page_from_two_vcpus")
 def same_page_from_two_vcpus():
     pages, tasks = 64, 8
