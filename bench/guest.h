@@ -56,6 +56,7 @@ int step_keep(int argc, char **argv);
 int step_stop(int argc, char **argv);
 int step_wait(int argc, char **argv);
 int step_stats(int argc, char **argv);
+int step_evict(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
 
 /* next.c */

@@ -169,6 +169,15 @@ int step_stats(int argc, char **argv)
 	return 0;
 }
 
+/* evict on|off: the VMM takes pages away from here on, or does not; an apfvm without --evict never does. */
+int step_evict(int argc, char **argv)
+{
+	if (argc != 2 || (strcmp(argv[1], "on") && strcmp(argv[1], "off")))
+		return channel_fail("evict: say on or off");
+	channel_line("@evict %s", argv[1]);
+	return 0;
+}
+
 /* The kernel's access to the page, in write(2). */
 static void touch_by_syscall(const u64 *word)
 {

@@ -243,6 +243,7 @@ static const struct {
 	{ "stop", step_stop },
 	{ "until", step_until },
 	{ "stats", step_stats },
+	{ "evict", step_evict },
 	{ "trace", step_trace },
 	{ "send", step_send },
 	{ "apf", step_apf },

@@ -111,36 +111,53 @@ static int collapse(struct churn *churn)
 	return 0;
 }
 
-/* With the vCPUs out: an access in between would be one to no memory. */
-static int change_behind_gate(struct churn *churn)
+static int change(struct churn *churn)
 {
 	int ret = -1;
 
-	gate_close(&churn->vm->gate, churn->vm);
-	if (churn->how == CHURN_DELETE)
+	pthread_mutex_lock(&churn->lock);
+	switch (churn->how) {
+	case CHURN_NONE:
+		break;
+	case CHURN_DELETE:
 		ret = change_deleted(churn);
-	else if (churn->how == CHURN_MOVE)
+		break;
+	case CHURN_MOVE:
 		ret = change_moved(churn);
-	else
+		break;
+	case CHURN_READ_ONLY:
 		ret = change_read_only(churn);
+		break;
+	case CHURN_LOG:
+		ret = change_logged(churn);
+		break;
+	case CHURN_COLLAPSE:
+		ret = collapse(churn);
+		break;
+	}
+	churn->changes++;
+	pthread_mutex_unlock(&churn->lock);
+	return ret;
+}
+
+/*
+ * With the vCPUs out: an access in between would be one to no memory. The lock is
+ * taken only then, since who is inside the gate may ask for statistics.
+ */
+static int change_behind_gate(struct churn *churn)
+{
+	int ret = 0;
+
+	if (gate_close(&churn->vm->gate, churn->vm))
+		ret = change(churn);
 	gate_open(&churn->vm->gate);
 	return ret;
 }
 
-static int change(struct churn *churn)
+static int change_now(struct churn *churn)
 {
-	int ret;
-
-	pthread_mutex_lock(&churn->lock);
-	if (churn->how == CHURN_COLLAPSE)
-		ret = collapse(churn);
-	else if (churn->how == CHURN_LOG)
-		ret = change_logged(churn);
-	else
-		ret = change_behind_gate(churn);
-	churn->changes++;
-	pthread_mutex_unlock(&churn->lock);
-	return ret;
+	return churn->how == CHURN_COLLAPSE || churn->how == CHURN_LOG ?
+	       change(churn) : change_behind_gate(churn);
 }
 
 /* Without a fault in flight it would only cost time. */
@@ -158,7 +175,7 @@ static void *thread(void *arg)
 	struct pollfd stop = { .fd = churn->stop_fd, .events = POLLIN };
 
 	while (!poll(&stop, 1, churn->every_ms)) {
-		if (is_time(churn) && change(churn)) {
+		if (is_time(churn) && change_now(churn)) {
 			vm_end(churn->vm, STATUS_ERROR);
 			break;
 		}

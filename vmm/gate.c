@@ -22,6 +22,15 @@ bool gate_enter(struct gate *gate, struct vcpu *vcpu)
 	return runs;
 }
 
+void gate_hold(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	while (gate->closed)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	gate->inside++;
+	pthread_mutex_unlock(&gate->lock);
+}
+
 void gate_leave(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
@@ -30,25 +39,36 @@ void gate_leave(struct gate *gate)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-void gate_close(struct gate *gate, struct vm *vm)
+bool gate_close(struct gate *gate, struct vm *vm)
 {
 	unsigned int i;
+	bool empty;
 
 	pthread_mutex_lock(&gate->lock);
-	gate->closed = true;
+	gate->closed++;
 	pthread_mutex_unlock(&gate->lock);
 	for (i = 0; i < vm->cpus; i++)
 		vcpu_kick(&vm->vcpu[i]);
 	pthread_mutex_lock(&gate->lock);
-	while (gate->inside)
+	while (gate->inside && !gate->given_up)
 		pthread_cond_wait(&gate->changed, &gate->lock);
+	empty = !gate->given_up;
 	pthread_mutex_unlock(&gate->lock);
+	return empty;
 }
 
 void gate_open(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
-	gate->closed = false;
+	gate->closed--;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_give_up(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->given_up = true;
 	pthread_cond_broadcast(&gate->changed);
 	pthread_mutex_unlock(&gate->lock);
 }

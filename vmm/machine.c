@@ -19,6 +19,7 @@ static void result_output(void *opaque, const void *data, size_t size)
 
 void machine_print_stats(struct machine *m, const char *name, FILE *to)
 {
+	struct evict_counts evicted = evict_read_counts(&m->evict);
 	struct uffd_counts counts;
 	uint64_t waiting, changes, dirty;
 
@@ -30,9 +31,10 @@ void machine_print_stats(struct machine *m, const char *name, FILE *to)
 		vm_end(&m->vm, STATUS_ERROR);
 	fprintf(to, ",\"uffd\":{\"requests\":%" PRIu64 ",\"repeated\":%" PRIu64
 		",\"served\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"waiting\":%" PRIu64
-		"},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64 "}}\n",
-		counts.requests, counts.repeated, counts.served, counts.failed,
-		waiting, changes, dirty);
+		"},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64
+		"},\"evict\":{\"rounds\":%" PRIu64 ",\"pages\":%" PRIu64 ",\"out\":%" PRIu64
+		"}}\n", counts.requests, counts.repeated, counts.served, counts.failed,
+		waiting, changes, dirty, evicted.rounds, evicted.pages, evicted.out);
 }
 
 static void on_stats(void *opaque, const char *name, struct output *out)
@@ -55,10 +57,24 @@ static void on_stats(void *opaque, const char *name, struct output *out)
 	free(text);
 }
 
+/* A guest's job may say so whether there is an evictor or not. */
+static void on_evict(void *opaque, bool on, struct output *out)
+{
+	struct machine *m = opaque;
+	char text[80];
+	int size = snprintf(text, sizeof(text), "{\"evictor\":\"%s\",\"cntvct\":%" PRIu64 "}\n",
+			    !evict_set(&m->evict, on) ? "none" : on ? "on" : "off",
+			    counter_read());
+
+	output_write(out, text, size);
+}
+
 /* In this order they become hvc0 and hvc1. */
 static int create_consoles(struct machine *m)
 {
-	result_init(&m->result, &m->result_out, on_stats, m);
+	static const struct result_commands commands = { .stats = on_stats, .evict = on_evict };
+
+	result_init(&m->result, &m->result_out, &commands, m);
 	if (virtio_console_create(&m->console[0], &m->vm, 0, console_output,
 				  &m->console_out))
 		return -1;
@@ -101,7 +117,11 @@ int machine_create(struct machine *m, const struct options *opt)
 		goto destroy_stats;
 	if (churn_create(&m->churn, &m->vm, &m->uffd, opt))
 		goto destroy_uffd;
+	if (evict_create(&m->evict, &m->vm, &m->uffd, opt))
+		goto destroy_churn;
 	return 0;
+destroy_churn:
+	churn_destroy(&m->churn);
 destroy_uffd:
 	uffd_destroy(&m->uffd);
 destroy_stats:
@@ -115,6 +135,7 @@ destroy_vm:
 
 void machine_destroy(struct machine *m)
 {
+	evict_destroy(&m->evict);
 	churn_destroy(&m->churn);
 	uffd_destroy(&m->uffd);
 	stats_destroy(&m->stats);

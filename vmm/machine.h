@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "churn.h"
+#include "evict.h"
 #include "output.h"
 #include "result.h"
 #include "stats.h"
@@ -19,6 +20,7 @@ struct machine {
 	struct vm vm;
 	struct uffd uffd;
 	struct churn churn;
+	struct evict evict;
 	struct stats stats;
 	struct result result;
 	struct virtio_console console[CONSOLES];

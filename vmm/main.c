@@ -40,12 +40,14 @@ static void join_vcpus(struct machine *m)
 static int machine_start(struct machine *m)
 {
 	vcpu_catch_signals();
-	return uffd_start(&m->uffd) || start_vcpus(m) || churn_start(&m->churn) ? -1 : 0;
+	return uffd_start(&m->uffd) || start_vcpus(m) || churn_start(&m->churn) ||
+	       evict_start(&m->evict) ? -1 : 0;
 }
 
 /* The order matters: see vcpu_kick() and uffd_stop(). */
 static void machine_stop(struct machine *m)
 {
+	evict_stop(&m->evict);
 	churn_stop(&m->churn);
 	kick_vcpus(m);
 	uffd_stop(&m->uffd);
@@ -64,6 +66,7 @@ static void machine_pause_and_save(struct machine *m, const struct options *opt)
 {
 	unsigned int i;
 
+	evict_stop(&m->evict);
 	churn_stop(&m->churn);
 	kick_vcpus(m);
 	join_vcpus(m);
@@ -83,14 +86,18 @@ static void machine_pause_and_save(struct machine *m, const struct options *opt)
  */
 static bool machine_reboot(struct machine *m, const struct options *opt)
 {
+	bool runs;
+
 	if (vm_status(&m->vm) != STATUS_RESET || m->vm.boot + 1 == opt->boots)
 		return false;
+	evict_pause(&m->evict);
 	kick_vcpus(m);
 	join_vcpus(m);
-	if (!vm_reset(&m->vm) && !machine_load(m, opt) && !start_vcpus(m))
-		return true;
-	vm_end(&m->vm, STATUS_ERROR);
-	return false;
+	runs = !vm_reset(&m->vm) && !machine_load(m, opt) && !start_vcpus(m);
+	evict_resume(&m->evict);
+	if (!runs)
+		vm_end(&m->vm, STATUS_ERROR);
+	return runs;
 }
 
 /* Those that machine_wait() takes. */

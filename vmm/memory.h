@@ -9,6 +9,7 @@
 
 #include "options.h"
 
+struct kept;
 struct state;
 struct state_pages;
 
@@ -35,13 +36,13 @@ int memory_set_cold(const struct memory *mem, int vm_fd, uint64_t size, uint64_t
 void memory_destroy(struct memory *mem);
 
 /* memory_save.c: for state_write(). */
-int memory_save(const struct memory *mem, struct state *to, const struct state *from,
-		struct state_pages *pages);
+int memory_save(const struct memory *mem, struct state *to, const struct kept *kept,
+		const struct state *from, struct state_pages *pages);
 
 /*
  * Host address of @size bytes at @ipa, or NULL if they are not all ordinary
- * memory. Cold memory is no place for a device's buffers: the VMM would wait
- * for a page that it may have to answer for itself.
+ * memory: cold memory is no place for a device's buffers. To touch them may be to
+ * wait for a page, so the server of missing pages has no use for it.
  */
 void *memory_at(const struct memory *mem, uint64_t ipa, uint64_t size);
 

@@ -4,21 +4,21 @@
  * kernel, since to touch one that is missing is to wait for it, for ever: there is
  * no server any more.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kept.h"
+#include "pagemap.h"
 #include "state.h"
 #include "util.h"
 
-/* Documentation/admin-guide/mm/pagemap.rst: present, or swapped out. */
-#define PAGEMAP_THERE	(UINT64_C(3) << 62)
 #define CHUNK		512
 
 struct writer {
 	const struct memory *mem;
 	struct state *to;
+	const struct kept *kept;
 	const struct state *from;
 	struct state_pages *pages;
 	int pagemap;
@@ -45,6 +45,12 @@ static int write_page(struct writer *w, uint64_t offset, const void *page)
 	return 0;
 }
 
+/* Taken away from the guest, and not asked for again. */
+static bool is_kept(const struct writer *w, uint64_t offset)
+{
+	return w->kept && kept_get(w->kept, offset / w->to->header.page_size, w->page);
+}
+
 /* Not touched since the VM was restored: still in the file it came from. */
 static int copy_page(struct writer *w, uint64_t offset)
 {
@@ -58,6 +64,8 @@ static int save_ordinary(struct writer *w, uint64_t offset, bool there)
 	w->pages->ordinary += there;
 	if (there)
 		return write_page(w, offset, w->mem->host + offset);
+	if (is_kept(w, offset))
+		return write_page(w, offset, w->page);
 	return w->from ? copy_page(w, offset) : 0;
 }
 
@@ -66,11 +74,14 @@ static int save_cold(struct writer *w, uint64_t offset, bool there)
 {
 	uint64_t cold = offset - w->mem->size;
 	uint8_t *has = &w->to->cold[cold / w->to->header.page_size];
+	bool kept = !there && is_kept(w, offset);
 
-	*has = there || (w->from && state_has_cold(w->from, cold));
+	*has = there || kept || (w->from && state_has_cold(w->from, cold));
 	w->pages->cold += there;
 	if (there)
 		return write_page(w, offset, w->mem->host + offset);
+	if (kept)
+		return write_page(w, offset, w->page);
 	return *has ? copy_page(w, offset) : 0;
 }
 
@@ -83,10 +94,9 @@ static int save_page(struct writer *w, uint64_t offset, bool there)
 static int save_chunk(struct writer *w, uint64_t offset, uint64_t pages)
 {
 	uint64_t size = w->to->header.page_size;
-	uint64_t at = ((uintptr_t)w->mem->host + offset) / size * sizeof(w->there[0]);
 	uint64_t i;
 
-	if (read_all_at(w->pagemap, w->there, pages * sizeof(w->there[0]), at))
+	if (pagemap_read(w->pagemap, w->mem->host + offset, pages, w->there))
 		return say_errno("/proc/self/pagemap");
 	for (i = 0; i < pages; i++)
 		if (save_page(w, offset + i * size, w->there[i] & PAGEMAP_THERE))
@@ -111,16 +121,18 @@ static int save_all(struct writer *w)
 	return 0;
 }
 
-int memory_save(const struct memory *mem, struct state *to, const struct state *from,
-		struct state_pages *pages)
+int memory_save(const struct memory *mem, struct state *to, const struct kept *kept,
+		const struct state *from, struct state_pages *pages)
 {
-	struct writer w = { .mem = mem, .to = to, .from = from, .pages = pages };
+	struct writer w = {
+		.mem = mem, .to = to, .kept = kept, .from = from, .pages = pages,
+	};
 	int ret;
 
 	w.page = malloc(to->header.page_size);
 	if (!w.page)
 		return say_error("%s: no memory", to->name);
-	w.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	w.pagemap = pagemap_open();
 	ret = w.pagemap < 0 ? say_errno("/proc/self/pagemap") : save_all(&w);
 	if (w.pagemap >= 0)
 		close(w.pagemap);

@@ -13,66 +13,6 @@
 
 #define MEM_MAX_MIB	65536
 
-static const char help[] =
-"usage: apfvm --kernel IMAGE [OPTION]...\n"
-"       apfvm --restore FILE [OPTION]...\n"
-"Run an arm64 Linux guest, the last part of whose memory is cold: each of its\n"
-"pages comes when the guest first touches it, as late as a policy says.\n"
-"\n"
-"  --kernel IMAGE      uncompressed arm64 kernel Image\n"
-"  --initrd FILE       initial RAM disk\n"
-"  --append STR        kernel command line (console=hvc0 panic=-1). Given more than\n"
-"                      once: of each boot; a reset boots the guest with the next\n"
-"  --mem MIB           ordinary memory, an even number (256)\n"
-"  --cold MIB          cold memory, behind the ordinary memory (0)\n"
-"  --cold-file FILE    cold memory is FILE, mapped privately, as a snapshot is: no\n"
-"                      policy, and beyond the end of FILE no page can be had\n"
-"  --pages-socket PATH apfpages, a process of its own, serves the cold memory\n"
-"  --cold-backing HOW  cold memory is anon, shmem, or hugetlb: pages of 2 MiB (anon)\n"
-"  --churn HOW=MS      every MS, while pages are under way, the cold memory's\n"
-"                      memslot is deleted and comes back (delete), is elsewhere\n"
-"                      for a while (move), turns read-only and back (ro), its\n"
-"                      dirty log goes on and off (log), or the host makes huge\n"
-"                      pages of what is there (collapse)\n"
-"  --dirty-log         KVM logs which pages of the cold memory are written to\n"
-"  --mergeable         the host may merge all pages of the guest (KSM)\n"
-"  --cold-ro           the guest may only read it; writes there go nowhere\n"
-"  --cpus N            vCPUs, 1 to 8 (1)\n"
-"  --pin               vCPU n on the host's CPU n, and nowhere else\n"
-"  --seed N            what the cold pages hold follows from it (1)\n"
-"  --policy RANGE:SPEC how cold pages are answered; a later one wins (all:now)\n"
-"  --apf MODE          asynchronous page faults: default, off or on (default)\n"
-"  --apf-intid N       the interrupt that tells of them, a PPI: 16 to 31 (16)\n"
-"  --sve               vCPUs have SVE, if the machine has\n"
-"  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
-"  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
-"  --result FILE       output of the guest's hvc1 (nowhere)\n"
-"  --marks FILE        when each page was asked for and answered, JSON lines\n"
-"  --stop-after MS     stop the VM after that time\n"
-"  --save FILE         on SIGUSR2, save the VM to FILE, and what is in it and was\n"
-"                      under way to FILE.json\n"
-"  --save-after MS     or after that time\n"
-"  --restore FILE      go on with a saved VM, whose memory comes back page by page\n"
-"                      when it is touched. Size, vCPUs and seed are the file's\n"
-"  --mapped            or as the file is mapped, privately: no policy, no cold memory\n"
-"  --help              this text\n"
-"\n"
-"RANGE is 'all' or START-END in pages of the cold memory, END not included;\n"
-"with suffix K, M or G in bytes; or 'ram', which is the ordinary memory of a VM\n"
-"that was restored. SPEC is a comma-separated list of:\n"
-"  now           at once             delay=MS  after that time, fractions allowed\n"
-"  never         no answer           fail      'this page is lost', now or delayed\n"
-"  batch=N       hold requests until N wait, or twice the delay has passed\n"
-"  order=ORDER   of a batch: fifo, lifo or shuffle\n"
-"\n"
-"A line '@stats NAME' that the guest writes to hvc1 is replaced in the result by\n"
-"KVM's statistics of that moment, as one line of JSON. The same with the name\n"
-"'end' is the last line of every result.\n"
-"\n"
-"Exit status: 0 guest powered off, 1 error, 2 bad usage, 3 guest reset,\n"
-"4 the guest touched a page that cannot be had, 5 stopped by SIGTERM, SIGINT\n"
-"or --stop-after, 6 saved. SIGHUP resets the guest.\n";
-
 /* An option is a number or, when @max is 0, a text. */
 static const struct rule {
 	const char *name;
@@ -117,6 +57,7 @@ enum {
 	OPTION_APF,
 	OPTION_COLD_BACKING,
 	OPTION_CHURN,
+	OPTION_EVICT,
 	OPTION_RESTORE,
 	OPTION_FLAG,
 	OPTION_HELP = OPTION_FLAG + ARRAY_SIZE(flags),
@@ -210,6 +151,15 @@ static int set_churn(struct churn_options *churn, const char *text)
 	return set_number(&every, &churn->every_ms, text + size + 1);
 }
 
+static int set_evict(struct options *opt, const char *text)
+{
+	char why[160];
+
+	if (evict_options_parse(&opt->evict, text, why, sizeof(why)))
+		return say_error("--evict: %s", why);
+	return 0;
+}
+
 uint64_t options_cold_page(const struct options *opt)
 {
 	return opt->backing == BACKING_HUGETLB ? 2 * MIB : (uint64_t)sysconf(_SC_PAGESIZE);
@@ -253,15 +203,16 @@ static int keep_policy(struct policy_texts *policies, const char *text)
 static int parse_policies(struct options *opt, const struct policy_texts *policies)
 {
 	uint64_t page_size = options_cold_page(opt);
+	bool ordinary = opt->restore || opt->evict.every_ms;
 	char why[160];
 	unsigned int i;
 
-	if (policies->count && !opt->cold_mib && !opt->restore)
+	if (policies->count && !opt->cold_mib && !ordinary)
 		return say_error("--policy: there is no cold memory; give --cold MIB");
 	if (policies->count && (opt->cold_file || opt->pages_socket || opt->mapped))
 		return say_error("--policy: not with --cold-file, --pages-socket or --mapped");
 	policy_list_init(&opt->policies, opt->cold_mib * MIB / page_size,
-			 opt->restore ? opt->mem_mib * MIB / page_size : 0, page_size);
+			 ordinary ? opt->mem_mib * MIB / page_size : 0, page_size);
 	for (i = 0; i < policies->count; i++) {
 		if (policy_list_add(&opt->policies, policies->text[i], why, sizeof(why)))
 			return say_error("--policy: %s", why);
@@ -271,7 +222,7 @@ static int parse_policies(struct options *opt, const struct policy_texts *polici
 
 static int check(const struct options *opt)
 {
-	if (options_check_save(opt) || options_check_served(opt))
+	if (options_check_save(opt) || options_check_served(opt) || options_check_evict(opt))
 		return -1;
 	if (!opt->kernel && !opt->restore)
 		return say_error("--kernel is missing; see --help");
@@ -307,6 +258,7 @@ static void fill_getopt_table(struct option *table)
 	table[OPTION_APF].name = "apf";
 	table[OPTION_COLD_BACKING].name = "cold-backing";
 	table[OPTION_CHURN].name = "churn";
+	table[OPTION_EVICT].name = "evict";
 	table[OPTION_RESTORE].name = "restore";
 	table[OPTION_HELP].name = "help";
 }
@@ -325,6 +277,8 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		return set_backing(opt, optarg);
 	case OPTION_CHURN:
 		return set_churn(&opt->churn, optarg);
+	case OPTION_EVICT:
+		return set_evict(opt, optarg);
 	case OPTION_RESTORE:
 		return open_restore(opt, optarg);
 	case ':':
@@ -354,7 +308,7 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 	fill_getopt_table(table);
 	while ((option = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		if (option == OPTION_HELP) {
-			fputs(help, stdout);
+			fputs(options_help, stdout);
 			return OPTIONS_HELP;
 		}
 		if (take(opt, &policies, option, argv))
@@ -370,6 +324,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv)
 	set_default(&opt->cold_mib, 0);
 	set_default(&opt->cpus, 1);
 	set_default(&opt->seed, 1);
+	if (!opt->evict.seeded)
+		opt->evict.seed = opt->seed;
 	if (!opt->boots)
 		opt->append[opt->boots++] = "console=hvc0 panic=-1";
 	if (check(opt) || parse_policies(opt, &policies))

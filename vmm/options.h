@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "evict_plan.h"
 #include "policy.h"
 
 #define CPUS_MAX	8
@@ -76,6 +77,7 @@ struct options {
 	uint64_t counter;
 	enum apf_mode apf;
 	struct churn_options churn;
+	struct evict_options evict;
 	enum backing backing;
 	bool dirty_log;
 	bool mergeable;
@@ -93,12 +95,16 @@ enum options_result {
 	OPTIONS_WRONG,
 };
 
+/* options_help.c: what --help prints. */
+extern const char options_help[];
+
 /* Says on stderr what is wrong; the help text goes to stdout. */
 enum options_result options_parse(struct options *opt, int argc, char **argv);
 
 /* options_file.c, for options_parse(). */
 int options_check_save(const struct options *opt);
 int options_check_served(const struct options *opt);
+int options_check_evict(const struct options *opt);
 int options_take_file(struct options *opt);
 
 /* The pages that cold memory comes in. */

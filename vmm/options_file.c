@@ -30,6 +30,20 @@ int options_check_served(const struct options *opt)
 	return 0;
 }
 
+/* A page comes back by the VMM's own server, as small anonymous memory. */
+int options_check_evict(const struct options *opt)
+{
+	if (!opt->evict.every_ms)
+		return 0;
+	if (opt->cold_file || opt->backing || opt->pages_socket || opt->mapped)
+		return say_error("--evict: not with --cold-file, --cold-backing, --pages-socket or --mapped");
+	if (opt->cold_ro)
+		return say_error("--evict: not with --cold-ro");
+	if (opt->evict.range == EVICT_RANGE_COLD && !opt->cold_mib)
+		return say_error("--evict: range=cold needs --cold MIB");
+	return 0;
+}
+
 /* What the file says, and the command line may only repeat. */
 static int from_file(uint64_t *field, uint64_t value, const char *what,
 		     const struct state *state)

@@ -104,7 +104,7 @@ static int parse_range(struct parser *p, char *text)
 	}
 	if (!strcmp(text, "ram")) {
 		if (!p->list->ordinary)
-			return reject(p, "'ram' is always there, but of a restored VM");
+			return reject(p, "'ram' is always there, but with --restore or --evict");
 		p->policy.start = p->list->pages;
 		p->policy.end = p->list->pages + p->list->ordinary;
 		return 0;

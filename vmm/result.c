@@ -4,21 +4,26 @@
 
 #include "result.h"
 
-static const char command[] = "@stats ";
+static const char stats[] = "@stats ";
+static const char evict[] = "@evict ";
 
-#define COMMAND_SIZE	(sizeof(command) - 1)
-
-void result_init(struct result *r, struct output *out, result_stats_fn stats,
-		 void *opaque)
+void result_init(struct result *r, struct output *out,
+		 const struct result_commands *commands, void *opaque)
 {
-	*r = (struct result) { .out = out, .stats = stats, .opaque = opaque };
+	*r = (struct result) { .out = out, .commands = commands, .opaque = opaque };
+}
+
+/* As far as the line goes yet. */
+static bool begins_as(const struct result *r, const char *command)
+{
+	size_t size = strlen(command);
+
+	return !memcmp(r->line, command, r->size < size ? r->size : size);
 }
 
 static bool may_be_command(const struct result *r)
 {
-	size_t n = r->size < COMMAND_SIZE ? r->size : COMMAND_SIZE;
-
-	return r->size < RESULT_COMMAND_MAX && !memcmp(r->line, command, n);
+	return r->size < RESULT_COMMAND_MAX && (begins_as(r, stats) || begins_as(r, evict));
 }
 
 static void flush(struct result *r)
@@ -33,39 +38,56 @@ static bool is_name(char c)
 }
 
 /*
- * The name behind "@stats ", or NULL if that is not what the line says. A
+ * The length of the name behind @command, or 0 if that is not what the line says. A
  * terminal that is not raw puts a carriage return before the end of the line.
  */
-static const char *stats_name(struct result *r)
+static size_t name_behind(const struct result *r, const char *command)
 {
-	char *name = r->line + COMMAND_SIZE;
-	size_t i, n = r->size - 1;
+	size_t i, size = strlen(command), n = r->size - 1;
+	const char *name = r->line + size;
 
-	if (n <= COMMAND_SIZE || memcmp(r->line, command, COMMAND_SIZE))
-		return NULL;
-	n -= COMMAND_SIZE;
+	if (n <= size || !begins_as(r, command))
+		return 0;
+	n -= size;
 	if (name[n - 1] == '\r')
 		n--;
 	for (i = 0; i < n; i++) {
 		if (!is_name(name[i]))
-			return NULL;
+			return 0;
 	}
+	return n;
+}
+
+static bool answer_stats(struct result *r)
+{
+	size_t n = name_behind(r, stats);
+	char *name = r->line + strlen(stats);
+
 	if (!n)
-		return NULL;
+		return false;
 	name[n] = '\0';
-	return name;
+	r->commands->stats(r->opaque, name, r->out);
+	return true;
+}
+
+static bool answer_evict(struct result *r)
+{
+	size_t n = name_behind(r, evict);
+	const char *name = r->line + strlen(evict);
+	bool on = n == 2 && !memcmp(name, "on", n);
+
+	if (!on && !(n == 3 && !memcmp(name, "off", n)))
+		return false;
+	r->commands->evict(r->opaque, on, r->out);
+	return true;
 }
 
 static void end_line(struct result *r)
 {
-	const char *name = stats_name(r);
-
-	if (name) {
-		r->stats(r->opaque, name, r->out);
+	if (answer_stats(r) || answer_evict(r))
 		r->size = 0;
-	} else {
+	else
 		flush(r);
-	}
 }
 
 /* Passes on what belongs to the line that is passing; returns how much that is. */
@@ -112,5 +134,5 @@ void result_end(struct result *r)
 	r->passing = false;
 	if (unfinished)
 		output_write(r->out, "\n", 1);
-	r->stats(r->opaque, "end", r->out);
+	r->commands->stats(r->opaque, "end", r->out);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The result channel: what the guest writes goes to a file, but a line
- * "@stats NAME" is a command and is replaced by its answer. NAME is made of
- * letters, digits and "._-"; any other line is no command.
+ * "@stats NAME", "@evict on" or "@evict off" is a command and is replaced by its
+ * answer. NAME is made of letters, digits and "._-"; any other line is no command.
  */
 #ifndef APFVM_RESULT_H
 #define APFVM_RESULT_H
@@ -14,8 +14,11 @@
 
 #define RESULT_COMMAND_MAX	128
 
-/* Writes the answer, a whole line, to @out. */
-typedef void (*result_stats_fn)(void *opaque, const char *name, struct output *out);
+/* Each writes the answer, a whole line, to @out. */
+struct result_commands {
+	void (*stats)(void *opaque, const char *name, struct output *out);
+	void (*evict)(void *opaque, bool on, struct output *out);
+};
 
 /*
  * @line holds back the start of a line for as long as it may yet be a command;
@@ -23,15 +26,15 @@ typedef void (*result_stats_fn)(void *opaque, const char *name, struct output *o
  */
 struct result {
 	struct output *out;
-	result_stats_fn stats;
+	const struct result_commands *commands;
 	void *opaque;
 	bool passing;
 	size_t size;
 	char line[RESULT_COMMAND_MAX + 1];
 };
 
-void result_init(struct result *r, struct output *out, result_stats_fn stats,
-		 void *opaque);
+void result_init(struct result *r, struct output *out,
+		 const struct result_commands *commands, void *opaque);
 void result_write(struct result *r, const char *data, size_t size);
 /*
  * The guest is gone. A line without an end is passed on, with one, and the last

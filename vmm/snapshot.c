@@ -73,7 +73,7 @@ int machine_save(struct machine *m, const struct options *opt)
 	if (!ret)
 		ret = save_records(m, &state);
 	if (!ret)
-		ret = state_write(&state, &m->vm.memory, opt->restore, &pages);
+		ret = state_write(&state, &m->vm.memory, m->uffd.kept, opt->restore, &pages);
 	if (!ret)
 		ret = describe(m, &state, &pages);
 	state_close(&state);

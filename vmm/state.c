@@ -139,7 +139,7 @@ static int rename_to_name(const struct state *state)
 	return 0;
 }
 
-int state_write(struct state *state, const struct memory *mem,
+int state_write(struct state *state, const struct memory *mem, const struct kept *kept,
 		const struct state *from, struct state_pages *pages)
 {
 	struct state_header *header = &state->header;
@@ -151,7 +151,7 @@ int state_write(struct state *state, const struct memory *mem,
 	header->file_size = header->memory + mem->size + mem->cold_size;
 	if (ftruncate(state->fd, header->file_size))
 		return say_errno("%s", state->name);
-	if (memory_save(mem, state, from, pages) ||
+	if (memory_save(mem, state, kept, from, pages) ||
 	    write_at(state, header, sizeof(*header), 0) ||
 	    write_at(state, state->cold, cold_pages(state), sizeof(*header)) ||
 	    write_at(state, state->record, state->at, records_at(state)))

@@ -16,6 +16,8 @@
 
 #include "memory.h"
 
+struct kept;
+
 #define STATE_VERSION	1
 
 /*
@@ -68,10 +70,11 @@ struct state_pages {
 /* @state has its header but for what is the file's own; nothing is written yet. */
 int state_create(struct state *state, const char *name);
 /*
- * All of memory, with what is not there yet taken from @from, which the VM was
- * restored from, or NULL. The end: after it, or after an error, state_close().
+ * All of memory, with what is not there taken from @kept, or else from @from, which
+ * the VM was restored from; both may be NULL. The end: after it, or after an error,
+ * state_close().
  */
-int state_write(struct state *state, const struct memory *mem,
+int state_write(struct state *state, const struct memory *mem, const struct kept *kept,
 		const struct state *from, struct state_pages *pages);
 
 int state_open(struct state *state, const char *name);

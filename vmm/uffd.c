@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../bench/content.h"
+#include "kept.h"
 #include "state.h"
 #include "uffd.h"
 #include "util.h"
@@ -50,15 +51,33 @@ static uint32_t page_at(const struct uffd *u, uint64_t address)
 	return u->pages + ((address - u->ordinary) >> u->page_shift);
 }
 
-/* What the page holds: as saved, or, if it never was there, as it is to be. */
+/* Its place in memory, where ordinary pages are the first. */
+static uint64_t place_of(const struct uffd *u, uint32_t page)
+{
+	return (address_of(u, page) - u->ordinary) >> u->page_shift;
+}
+
+static int get_ordinary(struct uffd *u, uint64_t offset)
+{
+	if (u->from)
+		return state_read_ordinary(u->from, offset, u->page);
+	memset(u->page, 0, u->page_size);
+	return 0;
+}
+
+/*
+ * What the page holds: as it was taken away, as saved, or, if it never was there, as it
+ * is to be.
+ */
 static int get_page(struct uffd *u, uint32_t page)
 {
 	uint64_t offset = (uint64_t)page << u->page_shift;
 	int ret = 0;
 
+	if (u->kept && kept_get(u->kept, place_of(u, page), u->page))
+		return 0;
 	if (page >= u->pages)
-		ret = state_read_ordinary(u->from, offset - ((uint64_t)u->pages << u->page_shift),
-					  u->page);
+		ret = get_ordinary(u, offset - ((uint64_t)u->pages << u->page_shift));
 	else if (u->from && state_has_cold(u->from, offset))
 		ret = state_read_cold(u->from, offset, u->page);
 	else
@@ -113,6 +132,8 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 		ret = how == POLICY_SERVE ? ask_for_copy(u, address) :
 					    ask_for_poison(u, address);
 	} while (ret && errno == EAGAIN);
+	if (!ret && how == POLICY_SERVE && u->kept)
+		kept_came(u->kept, place_of(u, page));
 	if (ret && errno == EEXIST)
 		ret = wake(u, address);
 	/* Another process's memory, and it has ended: nothing to complain of. */
@@ -128,6 +149,19 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 		marks_add(&u->marks, MARK_FAIL, page);
 	}
 	return 0;
+}
+
+/* Who holds the lock takes pages away, and no page may go between its copy and its answer. */
+static int answer_locked(struct uffd *u, uint32_t page, enum policy_answer how)
+{
+	int ret;
+
+	if (!u->kept)
+		return answer_page(u, page, how);
+	pthread_mutex_lock(&u->kept->lock);
+	ret = answer_page(u, page, how);
+	pthread_mutex_unlock(&u->kept->lock);
+	return ret;
 }
 
 static void take_request(struct uffd *u, const struct uffd_msg *msg, uint64_t now)
@@ -170,7 +204,7 @@ static uint64_t answer_due(struct uffd *u, uint64_t now)
 
 	while (pending_take(&u->pending, now, release)) {
 		for (i = 0; i < release->count; i++) {
-			if (answer_page(u, release->page[i], release->answer))
+			if (answer_locked(u, release->page[i], release->answer))
 				return 0;
 			now = clock_ns();
 			if (take_requests(u, now))

@@ -2,7 +2,8 @@
 /*
  * The cold region's server: one thread that takes requests for missing pages
  * from a userfaultfd and answers each as late as its policy says. In a VM that was
- * restored, it is that of all memory, whose pages come from the file.
+ * restored, it is that of all memory, whose pages come from the file; as it is where
+ * pages are taken away again. It touches no guest memory, so it never waits for itself.
  */
 #ifndef APFVM_UFFD_H
 #define APFVM_UFFD_H
@@ -15,6 +16,7 @@
 #include "pending.h"
 #include "policy.h"
 
+struct kept;
 struct options;
 struct state;
 struct vm;
@@ -36,6 +38,8 @@ typedef uint64_t uffd_words __attribute__((vector_size(64)));
  * @connection:	to another process, which serves it; or -1
  * @gave_up:	called, with @opaque, if the server cannot go on
  * @from:	the file that the VM was restored from, or NULL
+ * @kept:	pages that were taken away from the guest, or NULL
+ * @all:	ordinary memory is registered, too
  * @base:	address of the cold region in the process whose memory it is
  * @ordinary:	that of ordinary memory, which lies right before it
  * @ipa:	its IPA
@@ -58,6 +62,8 @@ struct uffd {
 	void (*gave_up)(void *opaque);
 	void *opaque;
 	const struct state *from;
+	struct kept *kept;
+	bool all;
 	uint64_t base;
 	uint64_t ordinary;
 	uint64_t ipa;
@@ -83,6 +89,8 @@ void uffd_free(struct uffd *u);
 /* uffd_setup.c: of a VM's memory, and, with --pages-socket, served elsewhere. */
 int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt);
 void uffd_destroy(struct uffd *u);
+/* From now on a page of ordinary memory that is not there is missing, too. */
+int uffd_add_ordinary(struct uffd *u);
 int uffd_start(struct uffd *u);
 /* No answers any more. Whoever waits for a page waits on. */
 void uffd_pause(struct uffd *u);

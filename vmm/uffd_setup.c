@@ -31,34 +31,47 @@ static bool wants_poison(const struct policy_list *list)
 	return false;
 }
 
-/* Of a restored VM all memory is missing, else the cold region. */
+/* The cold region, or all memory. */
 static struct uffdio_range region(const struct uffd *u)
 {
 	uint64_t cold = (uint64_t)u->pages * u->page_size;
 
 	return (struct uffdio_range) {
-		.start = u->from ? u->ordinary : u->base,
-		.len = cold + (u->from ? u->base - u->ordinary : 0),
+		.start = u->all ? u->ordinary : u->base,
+		.len = cold + (u->all ? u->base - u->ordinary : 0),
 	};
 }
 
-static int register_region(struct uffd *u, bool poison)
+static int enable(const struct uffd *u, bool poison)
 {
 	struct uffdio_api api = {
 		.api = UFFD_API,
 		.features = poison ? UFFD_FEATURE_POISON : 0,
 	};
+
+	if (ioctl(u->fd, UFFDIO_API, &api))
+		return say_errno(poison ? "userfaultfd: policy 'fail' needs Linux 6.6 or later" :
+				 "UFFDIO_API");
+	return 0;
+}
+
+/* What is registered already may be registered again. */
+static int register_region(const struct uffd *u)
+{
 	struct uffdio_register reg = {
 		.range = region(u),
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
-	if (ioctl(u->fd, UFFDIO_API, &api))
-		return say_errno(poison ? "userfaultfd: policy 'fail' needs Linux 6.6 or later" :
-				 "UFFDIO_API");
-	if (ioctl(u->fd, UFFDIO_REGISTER, &reg))
+	if (reg.range.len && ioctl(u->fd, UFFDIO_REGISTER, &reg))
 		return say_errno("UFFDIO_REGISTER");
 	return 0;
+}
+
+int uffd_add_ordinary(struct uffd *u)
+{
+	u->all = true;
+	return register_region(u);
 }
 
 static int hand_over(const struct uffd *u, const char *path)
@@ -80,7 +93,7 @@ static int set_up(struct uffd *u, const struct options *opt)
 	size_t pages = (size_t)opt->policies.pages + opt->policies.ordinary;
 	size_t marks = opt->marks ? 2 * pages : 0;
 
-	if (open_userfaultfd(u) || register_region(u, wants_poison(&opt->policies)))
+	if (open_userfaultfd(u) || enable(u, wants_poison(&opt->policies)) || register_region(u))
 		return -1;
 	if (!opt->pages_socket)
 		return uffd_prepare(u, &opt->policies, marks);
@@ -105,10 +118,11 @@ int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
 		.base = (uintptr_t)vm->memory.host + vm->memory.size,
 		.pages = opt->policies.pages,
 		.from = opt->restore,
+		.all = opt->restore,
 		.page_size = vm->memory.cold_page,
 		.seed = opt->seed,
 	};
-	if ((!u->pages && !u->from) || opt->cold_file || opt->mapped)
+	if ((!u->pages && !u->from && !opt->evict.every_ms) || opt->cold_file || opt->mapped)
 		return 0;
 	if (set_up(u, opt)) {
 		uffd_destroy(u);
@@ -136,6 +150,6 @@ void uffd_stop(struct uffd *u)
 	struct uffdio_range range = region(u);
 
 	uffd_pause(u);
-	if (u->fd >= 0 && ioctl(u->fd, UFFDIO_UNREGISTER, &range))
+	if (u->fd >= 0 && range.len && ioctl(u->fd, UFFDIO_UNREGISTER, &range))
 		say_errno("UFFDIO_UNREGISTER");
 }

@@ -13,8 +13,10 @@ static void notify(struct virtio_mmio *virtio, unsigned int index)
 
 	if (index != QUEUE_TRANSMIT)
 		return;
+	gate_hold(&virtio->vm->gate);
 	ret = virtqueue_drain(&virtio->queue[index], &virtio->vm->memory,
 			      con->output, con->opaque);
+	gate_leave(&virtio->vm->gate);
 	if (ret < 0)
 		virtio_mmio_broken(virtio);
 	else if (ret)

@@ -14,7 +14,9 @@
 
 #define END	"<end>\n"
 
-/* The answers are "<NAME>"; the last one, without a request, is END. */
+/*
+ * The answers are "<NAME>", "<+>" and "<->"; the last one, without a request, is END.
+ */
 static const struct row {
 	const char *in;
 	const char *out;
@@ -27,6 +29,9 @@ static const struct row {
 	{ "x\n@stats a\ny\n",       "x\n<a>\ny\n" END },
 	{ "\n@stats a\n",           "\n<a>\n" END },
 	{ "@stats end\n",           "<end>\n" END },
+	{ "@evict on\n",            "<+>\n" END },
+	{ "@evict off\r\n",         "<->\n" END },
+	{ "@evict on\n@stats a\n",  "<+>\n<a>\n" END },
 	/* Not commands. */
 	{ "",                       END },
 	{ "\n\n",                   "\n\n" END },
@@ -45,12 +50,22 @@ static const struct row {
 	{ "x@stats a\n",            "x@stats a\n" END },
 	{ "xy@stats a\n",           "xy@stats a\n" END },
 	{ "@@stats a\n",            "@@stats a\n" END },
+	{ "@evict\n",               "@evict\n" END },
+	{ "@evict \n",              "@evict \n" END },
+	{ "@evict o\n",             "@evict o\n" END },
+	{ "@evict of\n",            "@evict of\n" END },
+	{ "@evict onf\n",           "@evict onf\n" END },
+	{ "@evict offf\n",          "@evict offf\n" END },
+	{ "@evict on off\n",        "@evict on off\n" END },
+	{ "@evicton\n",             "@evicton\n" END },
+	{ "@evict a\n",             "@evict a\n" END },
 	/* A line that the guest did not finish. */
 	{ "x",                      "x\n" END },
 	{ "x\ny",                   "x\ny\n" END },
 	{ "@",                      "@\n" END },
 	{ "@stats a",               "@stats a\n" END },
 	{ "@stats a\n@st",          "<a>\n@st\n" END },
+	{ "@evict on",              "@evict on\n" END },
 };
 
 struct fixture {
@@ -67,11 +82,19 @@ static void answer(void *opaque, const char *name, struct output *out)
 	output_write(out, text, snprintf(text, sizeof(text), "<%s>\n", name));
 }
 
+static void answer_evict(void *opaque, bool on, struct output *out)
+{
+	(void)opaque;
+	output_write(out, on ? "<+>\n" : "<->\n", 4);
+}
+
+static const struct result_commands commands = { .stats = answer, .evict = answer_evict };
+
 static void start(struct fixture *f)
 {
 	f->out = (struct output) { .name = "result", .fd = memfd_create("result", 0) };
 	assert_true(f->out.fd >= 0);
-	result_init(&f->result, &f->out, answer, NULL);
+	result_init(&f->result, &f->out, &commands, NULL);
 }
 
 static const char *written(struct fixture *f)
