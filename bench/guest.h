@@ -69,6 +69,10 @@ int step_watch(int argc, char **argv);
 int context_touch(const char *context, u64 ipa);
 int step_context(int argc, char **argv);
 
+/* disk.c */
+int step_disk_sum(int argc, char **argv);
+int step_disk_copy(int argc, char **argv);
+
 /* trace.c */
 int step_trace(int argc, char **argv);
 

@@ -261,6 +261,8 @@ static const struct {
 	{ "kexec", step_kexec },
 	{ "watch", step_watch },
 	{ "context", step_context },
+	{ "disk-sum", step_disk_sum },
+	{ "disk-copy", step_disk_copy },
 	{ "insmod", step_insmod },
 	{ "rmmod", step_rmmod },
 	{ "reload", step_reload },

@@ -92,6 +92,26 @@ static void destroy_consoles(struct machine *m)
 	virtio_console_destroy(&m->console[0]);
 }
 
+static void destroy_disks(struct machine *m)
+{
+	while (m->disks)
+		virtio_blk_destroy(&m->disk[--m->disks]);
+}
+
+/* In this order they become vda and vdb. */
+static int create_disks(struct machine *m, const struct options *opt)
+{
+	while (m->disks < opt->disks) {
+		if (virtio_blk_create(&m->disk[m->disks], &m->vm, CONSOLES + m->disks,
+				      &opt->disk[m->disks])) {
+			destroy_disks(m);
+			return -1;
+		}
+		m->disks++;
+	}
+	return 0;
+}
+
 int machine_load(struct machine *m, const struct options *opt)
 {
 	struct image image;
@@ -109,10 +129,12 @@ int machine_create(struct machine *m, const struct options *opt)
 		return -1;
 	if (create_consoles(m))
 		goto destroy_vm;
+	if (create_disks(m, opt))
+		goto destroy_consoles;
 	if (machine_load(m, opt))
-		goto destroy_consoles;
+		goto destroy_disks;
 	if (stats_create(&m->stats, &m->vm))
-		goto destroy_consoles;
+		goto destroy_disks;
 	if (uffd_create(&m->uffd, &m->vm, opt))
 		goto destroy_stats;
 	if (churn_create(&m->churn, &m->vm, &m->uffd, opt))
@@ -126,6 +148,8 @@ destroy_uffd:
 	uffd_destroy(&m->uffd);
 destroy_stats:
 	stats_destroy(&m->stats);
+destroy_disks:
+	destroy_disks(m);
 destroy_consoles:
 	destroy_consoles(m);
 destroy_vm:
@@ -139,6 +163,7 @@ void machine_destroy(struct machine *m)
 	churn_destroy(&m->churn);
 	uffd_destroy(&m->uffd);
 	stats_destroy(&m->stats);
+	destroy_disks(m);
 	destroy_consoles(m);
 	vm_destroy(&m->vm);
 }

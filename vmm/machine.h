@@ -11,6 +11,7 @@
 #include "result.h"
 #include "stats.h"
 #include "uffd.h"
+#include "virtio_blk.h"
 #include "virtio_console.h"
 #include "vm.h"
 
@@ -24,6 +25,8 @@ struct machine {
 	struct stats stats;
 	struct result result;
 	struct virtio_console console[CONSOLES];
+	struct virtio_blk disk[DISKS_MAX];
+	unsigned int disks;
 	struct output console_out;
 	struct output result_out;
 };

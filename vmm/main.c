@@ -37,21 +37,59 @@ static void join_vcpus(struct machine *m)
 		vcpu_join(&m->vm.vcpu[i]);
 }
 
+static int start_disks(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->disks; i++) {
+		if (virtio_blk_start(&m->disk[i]))
+			return -1;
+	}
+	return 0;
+}
+
+static void stop_disks(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->disks; i++)
+		virtio_blk_stop(&m->disk[i]);
+}
+
+static void join_disks(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->disks; i++)
+		virtio_blk_join(&m->disk[i]);
+}
+
+/* The guest that boots has not set them up yet, and its kernel is loaded now. */
+static void reset_disks(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->disks; i++)
+		virtio_mmio_reset(&m->disk[i].virtio);
+}
+
 static int machine_start(struct machine *m)
 {
 	vcpu_catch_signals();
-	return uffd_start(&m->uffd) || start_vcpus(m) || churn_start(&m->churn) ||
-	       evict_start(&m->evict) ? -1 : 0;
+	return uffd_start(&m->uffd) || start_disks(m) || start_vcpus(m) ||
+	       churn_start(&m->churn) || evict_start(&m->evict) ? -1 : 0;
 }
 
-/* The order matters: see vcpu_kick() and uffd_stop(). */
+/* The order matters: see vcpu_kick(), virtio_blk_stop() and uffd_stop(). */
 static void machine_stop(struct machine *m)
 {
 	evict_stop(&m->evict);
 	churn_stop(&m->churn);
 	kick_vcpus(m);
+	stop_disks(m);
 	uffd_stop(&m->uffd);
 	join_vcpus(m);
+	join_disks(m);
 	if (vm_status(&m->vm) != STATUS_SAVED)
 		result_end(&m->result);
 }
@@ -93,6 +131,7 @@ static bool machine_reboot(struct machine *m, const struct options *opt)
 	evict_pause(&m->evict);
 	kick_vcpus(m);
 	join_vcpus(m);
+	reset_disks(m);
 	runs = !vm_reset(&m->vm) && !machine_load(m, opt) && !start_vcpus(m);
 	evict_resume(&m->evict);
 	if (!runs)

@@ -166,12 +166,3 @@ void memory_destroy(struct memory *mem)
 		munmap(mem->host, mem->size + mem->cold_size);
 	mem->host = NULL;
 }
-
-void *memory_at(const struct memory *mem, uint64_t ipa, uint64_t size)
-{
-	uint64_t offset = ipa - MEMORY_BASE;
-
-	if (ipa < MEMORY_BASE || offset > mem->size || size > mem->size - offset)
-		return NULL;
-	return mem->host + offset;
-}

@@ -44,7 +44,14 @@ int memory_save(const struct memory *mem, struct state *to, const struct kept *k
  * memory: cold memory is no place for a device's buffers. To touch them may be to
  * wait for a page, so the server of missing pages has no use for it.
  */
-void *memory_at(const struct memory *mem, uint64_t ipa, uint64_t size);
+static inline void *memory_at(const struct memory *mem, uint64_t ipa, uint64_t size)
+{
+	uint64_t offset = ipa - MEMORY_BASE;
+
+	if (ipa < MEMORY_BASE || offset > mem->size || size > mem->size - offset)
+		return NULL;
+	return mem->host + offset;
+}
 
 static inline uint64_t memory_cold_ipa(const struct memory *mem)
 {

@@ -58,6 +58,7 @@ enum {
 	OPTION_COLD_BACKING,
 	OPTION_CHURN,
 	OPTION_EVICT,
+	OPTION_DISK,
 	OPTION_RESTORE,
 	OPTION_FLAG,
 	OPTION_HELP = OPTION_FLAG + ARRAY_SIZE(flags),
@@ -149,6 +150,21 @@ static int set_churn(struct churn_options *churn, const char *text)
 				 text);
 	churn->how = (enum churn_how)i;
 	return set_number(&every, &churn->every_ms, text + size + 1);
+}
+
+/* A name may have a comma in it, but for one that ends in ",rw". @text is cut there. */
+static int add_disk(struct options *opt, char *text)
+{
+	static const char suffix[] = ",rw";
+	size_t size = strlen(text), cut = sizeof(suffix) - 1;
+	bool writable = size > cut && !strcmp(text + size - cut, suffix);
+
+	if (opt->disks == DISKS_MAX)
+		return say_error("--disk: given more than %d times", DISKS_MAX);
+	if (writable)
+		text[size - cut] = '\0';
+	opt->disk[opt->disks++] = (struct disk_options) { .name = text, .writable = writable };
+	return 0;
 }
 
 static int set_evict(struct options *opt, const char *text)
@@ -259,6 +275,7 @@ static void fill_getopt_table(struct option *table)
 	table[OPTION_COLD_BACKING].name = "cold-backing";
 	table[OPTION_CHURN].name = "churn";
 	table[OPTION_EVICT].name = "evict";
+	table[OPTION_DISK].name = "disk";
 	table[OPTION_RESTORE].name = "restore";
 	table[OPTION_HELP].name = "help";
 }
@@ -279,6 +296,8 @@ static int take(struct options *opt, struct policy_texts *policies, int option,
 		return set_churn(&opt->churn, optarg);
 	case OPTION_EVICT:
 		return set_evict(opt, optarg);
+	case OPTION_DISK:
+		return add_disk(opt, optarg);
 	case OPTION_RESTORE:
 		return open_restore(opt, optarg);
 	case ':':

@@ -10,6 +10,7 @@
 
 #define CPUS_MAX	8
 #define BOOTS_MAX	8
+#define DISKS_MAX	2
 
 /* A number that the command line did not give: there is a default, or a file. */
 #define OPTION_UNSET	(UINT64_MAX - 1)
@@ -52,6 +53,11 @@ struct churn_options {
 	uint64_t every_ms;
 };
 
+struct disk_options {
+	const char *name;
+	bool writable;
+};
+
 struct state;
 
 /* @restore: the file, and @counter, from it, the guest's counter. */
@@ -60,6 +66,8 @@ struct options {
 	const char *initrd;
 	const char *append[BOOTS_MAX];
 	unsigned int boots;
+	struct disk_options disk[DISKS_MAX];
+	unsigned int disks;
 	const char *console;
 	const char *result;
 	const char *marks;

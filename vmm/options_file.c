@@ -14,6 +14,8 @@ int options_check_save(const struct options *opt)
 		return say_error("--save-after and --stop-after exclude each other");
 	if (opt->save && (opt->cold_file || opt->backing))
 		return say_error("--save: cold memory has to be --cold-backing anon");
+	if (opt->disks && (opt->save || opt->restore))
+		return say_error("--disk: not with --save or --restore");
 	return 0;
 }
 

@@ -33,6 +33,8 @@ const char options_help[] =
 "  --apf-intid N       the interrupt that tells of them, a PPI: 16 to 31 (16)\n"
 "  --sve               vCPUs have SVE, if the machine has\n"
 "  --no-gic            no interrupt controller, so no interrupts: not for Linux\n"
+"  --disk FILE[,rw]    a disk, which the guest finds by its serial, the file's name: the\n"
+"                      first 20 characters of it. Up to twice; read-only, or rw\n"
 "  --console FILE|-    output of the guest's hvc0 (-, standard output)\n"
 "  --result FILE       output of the guest's hvc1 (nowhere)\n"
 "  --evict SPEC        take pages of all of guest memory away, again and again\n"

@@ -18,7 +18,7 @@
 
 struct kept;
 
-#define STATE_VERSION	1
+#define STATE_VERSION	2
 
 /*
  * @counter is what the guest's virtual counter was: it goes on from there.

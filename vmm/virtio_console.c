@@ -4,6 +4,7 @@
 #include "virtio_console.h"
 
 #define QUEUE_TRANSMIT	1
+#define QUEUES		2
 
 /* Buffers of the receive queue stay there: a console without input. */
 static void notify(struct virtio_mmio *virtio, unsigned int index)
@@ -29,6 +30,7 @@ int virtio_console_create(struct virtio_console *con, struct vm *vm,
 {
 	con->output = output;
 	con->opaque = opaque;
+	con->virtio.queues = QUEUES;
 	con->virtio.notify = notify;
 	return virtio_mmio_create(&con->virtio, vm, slot, VIRTIO_ID_CONSOLE);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include <string.h>
 
 #include "state.h"
 #include "util.h"
@@ -14,28 +15,50 @@
 #define VERSION		2
 #define VENDOR		0x4d465041
 
-#define FEATURES	(UINT64_C(1) << VIRTIO_F_VERSION_1)
+#define VERSION_1	(UINT64_C(1) << VIRTIO_F_VERSION_1)
+
+static bool exists(const struct virtio_mmio *dev)
+{
+	return dev->queue_select < dev->queues;
+}
 
 /* A queue that does not exist has size 0, and writes to it go nowhere. */
 static struct virtqueue *selected(struct virtio_mmio *dev)
 {
 	static struct virtqueue none;
 
-	return dev->queue_select < VIRTIO_QUEUES_MAX ?
-	       &dev->queue[dev->queue_select] : &none;
+	return exists(dev) ? &dev->queue[dev->queue_select] : &none;
 }
 
 static uint32_t queue_size_max(const struct virtio_mmio *dev)
 {
-	return dev->queue_select < VIRTIO_QUEUES_MAX ? VIRTQUEUE_SIZE_MAX : 0;
+	return exists(dev) ? VIRTQUEUE_SIZE_MAX : 0;
+}
+
+static uint64_t offered(const struct virtio_mmio *dev)
+{
+	return dev->features | VERSION_1;
 }
 
 static uint32_t features(const struct virtio_mmio *dev)
 {
-	return dev->features_select < 2 ? FEATURES >> (32 * dev->features_select) : 0;
+	return dev->features_select < 2 ? offered(dev) >> (32 * dev->features_select) : 0;
 }
 
-/* The configuration space, which no device here uses, is all 0. */
+/* Bytes from @offset on, as many as there are: the guest has them as it wants them. */
+static uint32_t read_config(const struct virtio_mmio *dev, uint64_t offset)
+{
+	uint32_t value = 0;
+
+	if (offset < dev->config_size) {
+		size_t left = dev->config_size - offset;
+
+		memcpy(&value, (const char *)dev->config + offset,
+		       left < sizeof(value) ? left : sizeof(value));
+	}
+	return value;
+}
+
 static uint32_t read_register(struct virtio_mmio *dev, uint64_t offset)
 {
 	switch (offset) {
@@ -58,7 +81,8 @@ static uint32_t read_register(struct virtio_mmio *dev, uint64_t offset)
 	case VIRTIO_MMIO_STATUS:
 		return dev->status;
 	default:
-		return 0;
+		return offset < VIRTIO_MMIO_CONFIG ? 0 :
+		       read_config(dev, offset - VIRTIO_MMIO_CONFIG);
 	}
 }
 
@@ -69,13 +93,23 @@ static void acknowledge(struct virtio_mmio *dev, uint32_t interrupts)
 		gic_set_spi(&dev->vm->gic, dev->spi, 0);
 }
 
+static void quiesce(struct virtio_mmio *dev)
+{
+	if (dev->quiesce)
+		dev->quiesce(dev);
+}
+
 static void reset(struct virtio_mmio *dev)
 {
 	unsigned int i;
 
+	quiesce(dev);
 	for (i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		virtqueue_reset(&dev->queue[i]);
+	dev->status = 0;
 	dev->features_select = 0;
+	dev->driver_features_select = 0;
+	dev->driver_features = 0;
 	dev->queue_select = 0;
 	acknowledge(dev, dev->interrupts);
 }
@@ -128,10 +162,32 @@ static void set_queue_ready(struct virtio_mmio *dev, uint32_t ready)
 
 	if (!queue_size_max(dev))
 		return;
-	if (!ready)
+	if (!ready) {
+		quiesce(dev);
 		q->ready = false;
-	else if (!q->ready && virtqueue_enable(q, &dev->vm->memory))
+	} else if (!q->ready && virtqueue_enable(q, &dev->vm->memory)) {
 		virtio_mmio_broken(dev);
+	}
+}
+
+static void set_driver_features(struct virtio_mmio *dev, uint32_t value)
+{
+	if (dev->driver_features_select == 0)
+		set_low(&dev->driver_features, value);
+	else if (dev->driver_features_select == 1)
+		set_high(&dev->driver_features, value);
+}
+
+/* What was not offered is not agreed to: the guest sees that the bit is not there. */
+static void set_status(struct virtio_mmio *dev, uint32_t status)
+{
+	bool agreed = (dev->driver_features & VERSION_1) &&
+		      !(dev->driver_features & ~offered(dev));
+
+	if (!status)
+		reset(dev);
+	else
+		dev->status = agreed ? status : status & ~VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
 static void write_register(struct virtio_mmio *dev, uint64_t offset, uint32_t value)
@@ -140,6 +196,12 @@ static void write_register(struct virtio_mmio *dev, uint64_t offset, uint32_t va
 	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
 		dev->features_select = value;
 		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		dev->driver_features_select = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		set_driver_features(dev, value);
+		break;
 	case VIRTIO_MMIO_QUEUE_SEL:
 		dev->queue_select = value;
 		break;
@@ -147,16 +209,14 @@ static void write_register(struct virtio_mmio *dev, uint64_t offset, uint32_t va
 		set_queue_ready(dev, value);
 		break;
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
-		if (value < VIRTIO_QUEUES_MAX)
+		if (value < dev->queues)
 			dev->notify(dev, value);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		acknowledge(dev, value);
 		break;
 	case VIRTIO_MMIO_STATUS:
-		dev->status = value;
-		if (!value)
-			reset(dev);
+		set_status(dev, value);
 		break;
 	default:
 		configure_queue(dev, offset, value);
@@ -223,6 +283,13 @@ void virtio_mmio_destroy(struct virtio_mmio *dev)
 	pthread_mutex_destroy(&dev->lock);
 }
 
+void virtio_mmio_reset(struct virtio_mmio *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	reset(dev);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 void virtio_mmio_interrupt(struct virtio_mmio *dev)
 {
 	dev->interrupts |= VIRTIO_MMIO_INT_VRING;
@@ -241,6 +308,8 @@ struct saved_device {
 	uint32_t interrupts;
 	uint32_t features_select;
 	uint32_t queue_select;
+	uint32_t driver_features_select;
+	uint64_t driver_features;
 };
 
 /* The state of the line is the GIC's. */
@@ -251,6 +320,8 @@ void virtio_mmio_save(const struct virtio_mmio *dev, struct state *state)
 		.interrupts = dev->interrupts,
 		.features_select = dev->features_select,
 		.queue_select = dev->queue_select,
+		.driver_features_select = dev->driver_features_select,
+		.driver_features = dev->driver_features,
 	};
 	unsigned int i;
 
@@ -271,6 +342,8 @@ int virtio_mmio_restore(struct virtio_mmio *dev, struct state *state)
 	dev->interrupts = saved.interrupts;
 	dev->features_select = saved.features_select;
 	dev->queue_select = saved.queue_select;
+	dev->driver_features_select = saved.driver_features_select;
+	dev->driver_features = saved.driver_features;
 	for (i = 0; i < VIRTIO_QUEUES_MAX; i++) {
 		if (virtqueue_restore(&dev->queue[i], &dev->vm->memory, state))
 			return say_error("%s: queue %u of a device is nowhere in memory",

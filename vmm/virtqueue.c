@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 
-#include "state.h"
 #include "virtqueue.h"
 
 void virtqueue_reset(struct virtqueue *q)
@@ -15,7 +14,7 @@ static void *ring_at(const struct memory *mem, uint64_t ipa, uint64_t size,
 	return ipa % alignment ? NULL : memory_at(mem, ipa, size);
 }
 
-static int find_rings(struct virtqueue *q, const struct memory *mem)
+int virtqueue_find_rings(struct virtqueue *q, const struct memory *mem)
 {
 	uint64_t n = q->size;
 
@@ -31,7 +30,7 @@ static int find_rings(struct virtqueue *q, const struct memory *mem)
 
 int virtqueue_enable(struct virtqueue *q, const struct memory *mem)
 {
-	if (find_rings(q, mem))
+	if (virtqueue_find_rings(q, mem))
 		return -1;
 	q->avail_index = 0;
 	q->used_index = 0;
@@ -39,49 +38,63 @@ int virtqueue_enable(struct virtqueue *q, const struct memory *mem)
 	return 0;
 }
 
+/* Returns how it goes on, as flags of the descriptor at @index, or -1. */
+static int add_descriptor(const struct virtqueue *q, const struct memory *mem,
+			  uint32_t *index, struct virtqueue_chain *chain)
+{
+	const struct vring_desc *at = &q->desc[*index];
+	struct vring_desc desc;
+	unsigned int flags;
+	void *data;
+
+	__atomic_load(&at->addr, &desc.addr, __ATOMIC_RELAXED);
+	__atomic_load(&at->len, &desc.len, __ATOMIC_RELAXED);
+	__atomic_load(&at->flags, &desc.flags, __ATOMIC_RELAXED);
+	__atomic_load(&at->next, &desc.next, __ATOMIC_RELAXED);
+	flags = le16toh(desc.flags);
+	data = memory_at(mem, le64toh(desc.addr), le32toh(desc.len));
+	if (!data || (flags & ~(VRING_DESC_F_NEXT | VRING_DESC_F_WRITE)))
+		return -1;
+	/* What the device reads comes before what it writes. */
+	if (chain->writable && !(flags & VRING_DESC_F_WRITE))
+		return -1;
+	chain->buffer[chain->readable + chain->writable] =
+		(struct iovec) { .iov_base = data, .iov_len = le32toh(desc.len) };
+	if (flags & VRING_DESC_F_WRITE)
+		chain->writable++;
+	else
+		chain->readable++;
+	*index = le16toh(desc.next);
+	return flags;
+}
+
 /*
  * Each descriptor is copied before it is checked, since the guest may change
  * it meanwhile. A chain longer than the queue can only be a loop.
  */
-static int consume_chain(const struct virtqueue *q, const struct memory *mem,
-			 unsigned int index, virtqueue_consume_fn consume, void *opaque)
+static int walk_chain(const struct virtqueue *q, const struct memory *mem,
+		      struct virtqueue_chain *chain)
 {
+	uint32_t index = chain->head;
 	unsigned int steps;
 
+	chain->readable = 0;
+	chain->writable = 0;
 	for (steps = 0; steps < q->size && index < q->size; steps++) {
-		struct vring_desc desc;
-		const void *data;
+		int flags = add_descriptor(q, mem, &index, chain);
 
-		__atomic_load(&q->desc[index].addr, &desc.addr, __ATOMIC_RELAXED);
-		__atomic_load(&q->desc[index].len, &desc.len, __ATOMIC_RELAXED);
-		__atomic_load(&q->desc[index].flags, &desc.flags, __ATOMIC_RELAXED);
-		__atomic_load(&q->desc[index].next, &desc.next, __ATOMIC_RELAXED);
-		data = memory_at(mem, le64toh(desc.addr), le32toh(desc.len));
-		if (!data || (le16toh(desc.flags) & ~VRING_DESC_F_NEXT))
+		if (flags < 0)
 			return -1;
-		consume(opaque, data, le32toh(desc.len));
-		if (!(le16toh(desc.flags) & VRING_DESC_F_NEXT))
+		if (!(flags & VRING_DESC_F_NEXT))
 			return 0;
-		index = le16toh(desc.next);
 	}
 	return -1;
 }
 
-/* The guest may look at the entry as soon as it sees the new index. */
-static void mark_used(struct virtqueue *q, uint16_t head)
+int virtqueue_pop(struct virtqueue *q, const struct memory *mem,
+		  struct virtqueue_chain *chain)
 {
-	struct vring_used_elem *used = &q->used->ring[q->used_index % q->size];
-
-	used->id = htole32(head);
-	used->len = 0;
-	q->used_index++;
-	__atomic_store_n(&q->used->idx, htole16(q->used_index), __ATOMIC_RELEASE);
-}
-
-int virtqueue_drain(struct virtqueue *q, const struct memory *mem,
-		    virtqueue_consume_fn consume, void *opaque)
-{
-	uint16_t end, flags, head;
+	uint16_t end, *entry;
 
 	if (!q->ready)
 		return 0;
@@ -89,64 +102,49 @@ int virtqueue_drain(struct virtqueue *q, const struct memory *mem,
 	end = le16toh(__atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE));
 	if (end == q->avail_index)
 		return 0;
-	if ((uint16_t)(end - q->avail_index) > q->size)
-		goto broken;
-	while (q->avail_index != end) {
-		uint16_t *entry = &q->avail->ring[q->avail_index++ % q->size];
+	entry = &q->avail->ring[q->avail_index % q->size];
+	chain->head = le16toh(__atomic_load_n(entry, __ATOMIC_RELAXED));
+	if ((uint16_t)(end - q->avail_index) > q->size || walk_chain(q, mem, chain))
+		return -1;
+	q->avail_index++;
+	return 1;
+}
 
-		head = le16toh(__atomic_load_n(entry, __ATOMIC_RELAXED));
-		if (consume_chain(q, mem, head, consume, opaque))
-			goto broken;
-		mark_used(q, head);
-	}
-	/* The guest sets the flag, looks at the index; here the other way round. */
+/* The guest may look at the entry as soon as it sees the new index. */
+void virtqueue_push(struct virtqueue *q, const struct virtqueue_chain *chain, uint32_t written)
+{
+	struct vring_used_elem *used = &q->used->ring[q->used_index % q->size];
+
+	used->id = htole32(chain->head);
+	used->len = htole32(written);
+	q->used_index++;
+	__atomic_store_n(&q->used->idx, htole16(q->used_index), __ATOMIC_RELEASE);
+}
+
+/* The guest sets the flag, looks at the index; here the other way round. */
+bool virtqueue_wants_interrupt(const struct virtqueue *q)
+{
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	flags = le16toh(__atomic_load_n(&q->avail->flags, __ATOMIC_RELAXED));
-	return !(flags & VRING_AVAIL_F_NO_INTERRUPT);
-broken:
+	return !(le16toh(__atomic_load_n(&q->avail->flags, __ATOMIC_RELAXED)) &
+		 VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+int virtqueue_drain(struct virtqueue *q, const struct memory *mem,
+		    virtqueue_consume_fn consume, void *opaque)
+{
+	struct virtqueue_chain chain;
+	bool any = false;
+	unsigned int i;
+	int ret;
+
+	while ((ret = virtqueue_pop(q, mem, &chain)) > 0 && !chain.writable) {
+		for (i = 0; i < chain.readable; i++)
+			consume(opaque, chain.buffer[i].iov_base, chain.buffer[i].iov_len);
+		virtqueue_push(q, &chain, 0);
+		any = true;
+	}
+	if (!ret)
+		return any && virtqueue_wants_interrupt(q);
 	q->ready = false;
 	return -1;
-}
-
-/* Pointers are this process's own. */
-struct saved_queue {
-	uint64_t desc_ipa;
-	uint64_t avail_ipa;
-	uint64_t used_ipa;
-	uint32_t size;
-	uint16_t avail_index;
-	uint16_t used_index;
-	uint64_t ready;
-};
-
-void virtqueue_save(const struct virtqueue *q, struct state *state)
-{
-	const struct saved_queue saved = {
-		.desc_ipa = q->desc_ipa,
-		.avail_ipa = q->avail_ipa,
-		.used_ipa = q->used_ipa,
-		.size = q->size,
-		.avail_index = q->avail_index,
-		.used_index = q->used_index,
-		.ready = q->ready,
-	};
-
-	state_put(state, &saved, sizeof(saved));
-}
-
-int virtqueue_restore(struct virtqueue *q, const struct memory *mem, struct state *state)
-{
-	struct saved_queue saved;
-
-	state_get(state, &saved, sizeof(saved));
-	*q = (struct virtqueue) {
-		.size = saved.size,
-		.ready = saved.ready,
-		.desc_ipa = saved.desc_ipa,
-		.avail_ipa = saved.avail_ipa,
-		.used_ipa = saved.used_ipa,
-		.avail_index = saved.avail_index,
-		.used_index = saved.used_index,
-	};
-	return q->ready ? find_rings(q, mem) : 0;
 }
