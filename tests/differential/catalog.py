@@ -239,6 +239,17 @@ for (1..$#b) { exit 1 if $b[$_] < $b[$_-1] } my %h; $h{$_}++ for @a; exit keys %
 }
 
 
+# Of each kind some short ones, for `make test`.
+QUICK = (
+    "kselftest/futex/functional/futex_requeue", "kselftest/futex/functional/futex_waitv",
+    "kselftest/rseq/basic_test", "kselftest/membarrier/membarrier_test_multi_thread",
+    "kselftest/sigaltstack/sas", "kselftest/clone3/clone3", "kselftest/pidfd/pidfd_wait",
+    "kselftest/ipc/msgque", "stress-ng/pthread", "stress-ng/futex", "stress-ng/fork",
+    "stress-ng/mremap", "stress-ng/sigq", "stress-ng/pipe", "cpython/test_thread",
+    "cpython/test_queue", "cpython/test_mmap", "cpython/test_select", "perl/threads",
+    "sqlite/transactions", "zstd/round-trip", "coreutils/sort")
+
+
 def kernel_programs():
     for folder, lines in KERNEL.items():
         for line in lines:

@@ -131,7 +131,7 @@ def read(setting, batch, result):
     """
     folder = result.out.parent
     reader = Reader(setting, folder)
-    path = result.out / "result"
+    path = folder / "guest.result"
     if path.exists():
         for record in records(path.read_text(errors="replace")):
             reader.take(record)
@@ -150,7 +150,7 @@ def read(setting, batch, result):
 
 def console(folder):
     """The end of what the guest, or else the host, said last."""
-    for path in (folder / "out/console", folder / "out/vmm.err", folder / "scenario.log",
+    for path in (folder / "guest.console", folder / "out/vmm.err", folder / "scenario.log",
                  folder / "serial.log"):
         if path.exists() and path.stat().st_size:
             return path.read_text(errors="replace")[-2000:]
