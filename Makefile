@@ -5,7 +5,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arm64-apf
 CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACHE)/bin
 UNIT := make -s --no-print-directory -C tests/unit
 
-export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J
+export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J SEED LEVELS CPUS
 
 .PHONY: help
 help:		## this text
@@ -20,6 +20,7 @@ help:		## this text
 	@echo "  J=<number>                    QEMUs at a time: system tests (the CPUs, at most 4), bench"
 	@echo "  V=1                           show every line of the builds"
 	@echo "  MINUTES=<n>                   how long make soak goes on"
+	@echo "  SEED=<n> LEVELS=<list> CPUS=<list>  of make test-differential, see docs/differential.md"
 	@echo
 	@echo "Everything built lies in $(CACHE), results in out/."
 
@@ -56,6 +57,10 @@ images: kernel vmm load guests	## make the initramfs images
 debian: deps	## make the disk image of arm64 programs: QEMU, redis, ...
 	@lab/debian
 
+.PHONY: programs
+programs: kernel	## make the disk image of programs that judge themselves
+	@lab/programs
+
 .PHONY: demo
 demo: images	## the demonstration: table, pictures, out/demo.json
 	@bench/demo
@@ -74,7 +79,7 @@ test: deps	## run all tests (T=<regex>: some of them)
 		static="tests/static/run style checkpatch graft hazards bench" \
 		unit="$(UNIT)" \
 		models="models/run" \
-		+build="make -s --no-print-directory images debian" \
+		+build="make -s --no-print-directory images debian programs" \
 		+stock="lab/stock" \
 		kernel="tests/static/run kernel stock" \
 		system="tests/system/run"
@@ -90,6 +95,12 @@ test-guests: images debian	## run the tests with each of Debian's kernels as a g
 	@lab/deps lintian debootstrap
 	@tests/tap +kernel="lab/kernel lockdep" +stock="lab/stock all" +installed="lab/installed" \
 		static="tests/static/run stock deb" guests="tests/system/run --guests"
+
+.PHONY: test-differential
+test-differential: images	## run programs of others while memory goes missing, compare the levels (long)
+	@lab/kernel programs
+	@lab/programs
+	@tests/differential/run
 
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30

@@ -48,13 +48,13 @@ class Setting:
     level: str
     cpus: int = 1
     seed: int = 1
-    every: int = 100
-    pages: str = "6000"
-    full: int = 20
+    every: int = 200
+    pages: str = "2000"
+    full: int = 25
     delay: float = 0.1
     real: bool = False
     mem: int = 384
-    seconds: float = 1
+    seconds: float = 0.6
     runs: int = 30
     flavour: str = FLAVOUR
 
