@@ -259,14 +259,14 @@ def kernel_programs():
                 f"kselftest/{folder}/{program}"
             copied = folder in COPIED
             command = f"./{program} {arguments}" if copied else f"{path} {arguments}"
-            yield Program(name, command.strip(), 120 + 4 * LONG.get(program, 0),
+            yield Program(name, command.strip(), 60 + 4 * LONG.get(program, 0),
                           path if copied else "", LONG.get(program, 1))
 
 
 def stress_programs():
     for name in STRESS:
         yield Program(f"stress-ng/{name}", f"stress-ng --verify --{name} 2 --{name}-ops 300 -t 1 "
-                      "--oomable --temp-path /tmp --no-rand-seed", 90, cost=1.5)
+                      "--oomable --temp-path /tmp --no-rand-seed", 40, cost=1.5)
 
 
 def python_programs():
