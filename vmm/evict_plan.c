@@ -204,39 +204,39 @@ static uint64_t find(const uint64_t *there, uint64_t page, uint64_t end, bool wa
 
 void evict_plan_begin(struct evict_plan *plan)
 {
+	bool all = plan->opt.pages == EVICT_ALL;
+
 	plan->rounds++;
-	plan->all = plan->opt.pages == EVICT_ALL ||
-		    (plan->opt.full && !(plan->rounds % plan->opt.full));
-	plan->sweep = plan->first;
-	plan->left = plan->all ? EVICT_ALL : plan->opt.pages;
+	if (plan->opt.full && !(plan->rounds % plan->opt.full))
+		all = true;
+	plan->at = plan->first;
+	plan->until = all ? plan->end : plan->first;
+	plan->left = all || plan->first == plan->end ? 0 : plan->opt.pages;
 }
 
-/* Where nothing is there, what follows is taken: so a round takes what it is to take. */
-static uint64_t choose_first(struct evict_plan *plan, const uint64_t *there)
+/* At the end of the range a run is cut off. */
+static void choose(struct evict_plan *plan)
 {
-	uint64_t page;
+	uint64_t length = smaller(run_length(plan), plan->left);
 
-	if (plan->all)
-		return find(there, plan->sweep, plan->end, true);
-	page = find(there, plan->first + random_below(plan, plan->end - plan->first),
-		    plan->end, true);
-	return page < plan->end ? page : find(there, plan->first, plan->end, true);
+	plan->left -= length;
+	plan->at = plan->first + random_below(plan, plan->end - plan->first);
+	plan->until = smaller(plan->end, plan->at + length);
 }
 
 bool evict_plan_next(struct evict_plan *plan, const uint64_t *there,
 		     struct evict_run *run)
 {
-	uint64_t length;
-
-	if (!plan->left || plan->first == plan->end)
-		return false;
-	run->first = choose_first(plan, there);
-	if (run->first == plan->end)
-		return false;
-	length = plan->all ? plan->opt.burst : smaller(run_length(plan), plan->left);
-	run->count = find(there, run->first, smaller(plan->end, run->first + length), false) -
-		     run->first;
-	plan->left -= run->count;
-	plan->sweep = run->first + run->count;
+	for (;;) {
+		run->first = find(there, plan->at, plan->until, true);
+		if (run->first < plan->until)
+			break;
+		if (!plan->left)
+			return false;
+		choose(plan);
+	}
+	plan->at = find(there, run->first, smaller(plan->until, run->first + plan->opt.burst),
+			false);
+	run->count = plan->at - run->first;
 	return true;
 }

@@ -23,7 +23,7 @@ enum evict_range {
 /**
  * struct evict_options - from the command line
  * @every_ms:	time from one round to the next; 0: there is no evictor
- * @pages:	how many pages a round takes, or EVICT_ALL
+ * @pages:	how many pages a round chooses, or EVICT_ALL
  * @burst:	the longest run of pages that lie one behind the other
  * @full:	each @full-th round takes all; 0: none does
  * @seed:	what is chosen follows from it
@@ -54,14 +54,19 @@ struct evict_run {
 
 /**
  * struct evict_plan - the choice, and how far a round has come
+ *
+ * A round chooses among all pages, and takes those of them that are there. So a page
+ * stays for the same time in the mean, however few there are: where most are away, it
+ * takes few, and a guest comes back even from a round that took all.
+ *
  * @opt:	what is wanted
  * @first:	first page of the range
  * @end:	page after its last one
  * @random:	state of the generator
  * @rounds:	begun so far
- * @left:	pages that this round has still to take
- * @sweep:	where a round that takes all goes on
- * @all:	this is such a round
+ * @left:	pages that this round has still to choose
+ * @at:		the rest of those that were chosen last begins here,
+ * @until:	and ends before this one
  */
 struct evict_plan {
 	struct evict_options opt;
@@ -70,8 +75,8 @@ struct evict_plan {
 	uint64_t random;
 	uint64_t rounds;
 	uint64_t left;
-	uint64_t sweep;
-	bool all;
+	uint64_t at;
+	uint64_t until;
 };
 
 /* @ordinary and @cold: pages of each. */
