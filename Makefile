@@ -76,7 +76,7 @@ bench-full: images	## measure everything (an hour and a half)
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards bench" \
+		static="tests/static/run style checkpatch graft hazards bench differential" \
 		unit="$(UNIT)" \
 		models="models/run" \
 		+build="make -s --no-print-directory images debian programs" \

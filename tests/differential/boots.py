@@ -54,7 +54,7 @@ class Setting:
     delay: float = 0.1
     real: bool = False
     mem: int = 384
-    seconds: float = 0.6
+    seconds: float = 0.4
     runs: int = 30
     flavour: str = FLAVOUR
 

@@ -77,12 +77,13 @@ def command_of(program):
     if program.get("copy"):
         folder = os.path.dirname(program["copy"])
         return ["sh", "-c", f"cp -r {folder} /tmp/run && cd /tmp/run && exec {command}"]
-    return ["sh", "-c", f"exec {command}" if program.get("simple") else command]
+    return ["sh", "-c", command]
 
 
 class Runner:
     def __init__(self, job, channel, log):
         self.job, self.channel, self.log = job, channel, log
+        self.said = []
 
     def wait(self, child, timeout):
         """Whether it ended by itself."""
@@ -94,6 +95,14 @@ class Runner:
         finally:
             os.close(fd)
 
+    def examine(self, program):
+        """What the kernel says because it was asked to is no complaint."""
+        self.channel.say("@evict off")
+        self.said += self.log.lines()
+        found = autopsy.report(GROUP)
+        self.channel.pieces("autopsy", {**found, "log": self.log.lines(400)})
+        self.channel.say(f"@stats {program['id']}.hung")
+
     def once(self, program):
         """One run: the record of it."""
         os.mkdir(GROUP)
@@ -104,9 +113,7 @@ class Runner:
         hung = not self.wait(child, program["timeout"])
         seconds = time.monotonic() - begin
         if hung:
-            self.channel.say("@evict off")
-            self.channel.pieces("autopsy", autopsy.report(GROUP))
-            self.channel.say(f"@stats {program['id']}.hung")
+            self.examine(program)
             child.kill()
         left = end_group()
         status = None if hung else child.wait()
@@ -133,7 +140,8 @@ class Runner:
                 break
         self.channel.say(f"@stats {program['id']}.end")
         record.update(name=program["name"], id=program["id"], runs=runs,
-                      seconds=round(seconds / runs, 4), klog=self.log.lines())
+                      seconds=round(seconds / runs, 4), klog=self.said + self.log.lines())
+        self.said = []
         self.channel.pieces("sub", record.pop("sub"), name=program["name"])
         self.channel.record(program=record)
         return not record["left"]
