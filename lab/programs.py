@@ -52,7 +52,7 @@ def sysroot(folder, packages):
 def compile_python(root):
     """No time is lost in the guest, if this machine's Python is of the same kind as its own."""
     if sys.version_info[:2] == PYTHON:
-        compileall.compile_dir(root / "usr/lib/python3.11", stripdir=str(root), quiet=2,
+        compileall.compile_dir(root / "usr/lib/python3.11", stripdir=str(root), quiet=2, workers=0,
                                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
 

@@ -198,10 +198,10 @@ OTHERS = {
     "openssl/fips": "openssl list -digest-algorithms && openssl dgst -sha512 /usr/bin/openssl",
     "sqlite/transactions": """
 sqlite3 db "create table t(id integer primary key, v int, b blob)" && for i in 1 2 3 4; do
-(for n in 1 2 3 4 5 6 7 8; do echo "pragma busy_timeout=60000;begin immediate;insert into t(v,b)
+(for n in 1 2 3; do echo "pragma busy_timeout=60000;begin immediate;insert into t(v,b)
 select $n, randomblob(300) from (with recursive c(i) as (select 1 union all select i+1 from c where
 i<50) select i from c);commit;"; done | sqlite3 -bail db >/dev/null || echo "not ok writer $i") & done;
-wait; test "$(sqlite3 db 'select count(*), sum(v) from t')" = "1600|7200" &&
+wait; test "$(sqlite3 db 'select count(*), sum(v) from t')" = "600|1200" &&
 test "$(sqlite3 db 'pragma integrity_check')" = ok""",
     "sqlite/wal": """
 sqlite3 db "pragma journal_mode=wal;create table t(a int unique, b text)" && for i in 1 2 3; do
