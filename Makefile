@@ -5,7 +5,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arm64-apf
 CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACHE)/bin
 UNIT := make -s --no-print-directory -C tests/unit
 
-export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J
+export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J SEED LEVELS CPUS
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(SEED),--seed $(SEED)) $(if $(J),--jobs $(J))
 
 .PHONY: help
@@ -23,6 +23,7 @@ help:		## this text
 	@echo "  MINUTES=<n>                   how long make soak goes on"
 	@echo "  SEEDS=<n> FROM=<k>            make simulate: n seeds, from k on (1); none: those of today"
 	@echo "  SEED=<k>                      make simulate: this one alone, and whether it does the same"
+	@echo "  SEED=<n> LEVELS=<list> CPUS=<list>  of make test-differential, see docs/differential.md"
 	@echo
 	@echo "Everything built lies in $(CACHE), results in out/."
 
@@ -60,6 +61,10 @@ images: kernel vmm load guests	## make the initramfs images
 debian: deps	## make the disk image of arm64 programs: QEMU, redis, ...
 	@lab/debian
 
+.PHONY: programs
+programs: kernel	## make the disk image of programs that judge themselves
+	@lab/programs
+
 .PHONY: demo
 demo: images	## the demonstration: table, pictures, out/demo.json
 	@bench/demo
@@ -75,10 +80,10 @@ bench-full: images	## measure everything (an hour and a half)
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards bench dkms seeds" \
+		static="tests/static/run style checkpatch graft hazards bench dkms seeds differential" \
 		unit="$(UNIT)" \
 		models="models/run" \
-		+build="make -s --no-print-directory images debian" \
+		+build="make -s --no-print-directory images debian programs" \
 		+stock="lab/stock" \
 		kernel="tests/static/run kernel stock" \
 		system="tests/system/run"
@@ -96,8 +101,15 @@ test-guests: images debian	## run the tests with each of Debian's kernels, and o
 		static="tests/static/run stock deb" guests="tests/system/run --guests"
 
 .PHONY: test-long
-test-long: images	## run the long variants of system tests: 10,000 threads that end, ... (long)
+test-long: images	## run the long system tests: 10,000 threads that end, other page sizes, ... (long)
+	@lab/kernel lab16k lab64k
 	@tests/tap long="tests/system/run --long"
+
+.PHONY: test-differential
+test-differential: images	## run programs of others while memory goes missing, compare the levels (long)
+	@lab/kernel programs
+	@lab/programs
+	@tests/differential/run
 
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30
@@ -105,7 +117,7 @@ soak: images	## run the chains and loops for MINUTES=30
 
 .PHONY: test-all
 test-all: deps	## run all test targets one after the other, with one table (many hours)
-	@tests/all test test-guests test-paranoid soak
+	@tests/all test test-long test-guests test-paranoid soak test-differential
 
 .PHONY: simulate
 simulate: images	## run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)

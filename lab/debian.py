@@ -46,22 +46,22 @@ ETC = {
 MEBIBYTE = 1 << 20
 
 
-def fetch(state):
+def fetch(state, names=PACKAGES, unwanted=UNWANTED, log=LOG):
     """All packages needed, as files; without those that are only recommended."""
-    state.update(LOG)
+    state.update(log)
     title = "fetching Debian's packages for arm64"
     run_logged(state.command("install", "--yes", "--download-only", "--no-install-recommends",
-                             *PACKAGES), LOG, Meter(title))
-    return [path for path in state.packages() if path.name.partition("_")[0] not in UNWANTED]
+                             *names), log, Meter(title))
+    return [path for path in state.packages() if path.name.partition("_")[0] not in unwanted]
 
 
-def unpack(package, root):
+def unpack(package, root, leave_out=LEAVE_OUT):
     """A folder of a package must not take the place of our links."""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package],
                           stdout=subprocess.PIPE) as child:
         done = subprocess.run(
             ["tar", "-x", "-C", root, "--keep-directory-symlink", "--no-same-owner", "--wildcards",
-             *(f"--exclude={name}" for name in LEAVE_OUT)],
+             *(f"--exclude={name}" for name in leave_out)],
             stdin=child.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             check=False)
     if child.returncode or done.returncode:
@@ -104,12 +104,12 @@ def size_of(root):
     return sum(-(-path.stat().st_size // 4096) * 4096 for path in files) + 64 * 4096
 
 
-def make_image(root, image):
+def make_image(root, image, log=LOG):
     """Without a journal, and with names and times that are the same each time."""
     mib = size_of(root) * 110 // 100 // MEBIBYTE + 8
     run_logged(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", "debian",
                 "-O", "^has_journal,^metadata_csum", "-E", "root_owner=0:0,lazy_itable_init=0",
-                "-N", "16384", "-d", root, image, f"{mib}M"], LOG)
+                "-N", "16384", "-d", root, image, f"{mib}M"], log)
 
 
 def write():

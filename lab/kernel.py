@@ -13,7 +13,7 @@ from lab.term import LabError, Meter, run_logged, say, step
 # Lines that a build from nothing prints; only a guess for the percentage.
 LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
-FLAVOURS = ("lab", "nodriver", "lab16k", "lab64k", "paranoid")
+FLAVOURS = ("lab", "nodriver", "paranoid")
 # Those that do without what only the benchmark needs, by flavours/lean.config.
 LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep", "voluntary", "rt")
 # Those that check themselves: how many times as long they may take.

@@ -41,4 +41,5 @@ def check_shared(figures, pages):
 
 for host_size in FLAVOURS:
     for guest_size in FLAVOURS:
-        test(f"page_size_host_{host_size}k_guest_{guest_size}k", host_size, guest_size)(mix)
+        test(f"page_size_host_{host_size}k_guest_{guest_size}k", host_size, guest_size,
+             long=True)(mix)
