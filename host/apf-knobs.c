@@ -11,6 +11,7 @@
  *   knobs/rival	n: INTID n is pended together with each announcement
  *   knobs/fail_alloc	n: each n-th allocation fails
  *   knobs/fail_block	n: each n-th access to a block fails
+ *   knobs/fail_fetch	n: each n-th fetch of a page fails, and says so
  *   knobs/hold_done	n: a page that has come is told n ms later
  *   knobs/hold_halt	n: a halt begins n ms after the fault
  *
@@ -34,6 +35,7 @@ static const char * const apf_knob_names[APF_KNOBS] = {
 	[APF_KNOB_RIVAL]	= "rival",
 	[APF_KNOB_FAIL_ALLOC]	= "fail_alloc",
 	[APF_KNOB_FAIL_BLOCK]	= "fail_block",
+	[APF_KNOB_FAIL_FETCH]	= "fail_fetch",
 	[APF_KNOB_HOLD_DONE]	= "hold_done",
 	[APF_KNOB_HOLD_HALT]	= "hold_halt",
 };
