@@ -107,6 +107,7 @@ static void apf_map(struct kvm_vcpu *vcpu, int token)
 	bool writable;
 	unsigned long hva = gfn_to_hva_memslot_prot(slot, gfn, &writable);
 
+	/* What the access was; then what would become of it now. */
 	vcpu->arch.fault.esr_el2 = apf->esr[token];
 	vcpu->arch.fault.esr_el2 = apf_syndrome(vcpu, gfn);
 	if (vcpu->arch.fault.esr_el2 && !kvm_is_error_hva(hva) &&

@@ -15,6 +15,7 @@
  *   knobs/fail_tell	n: each n-th of those that write an announcement, or clear
  *			@declined
  *   knobs/fail_ready	n: each n-th of those that write ready bits
+ *   knobs/fail_fetch	n: each n-th fetch of a page fails, and says so
  *   knobs/hold_done	n: a page that has come is told n ms later
  *   knobs/hold_halt	n: a halt begins n ms after the fault
  *
@@ -41,6 +42,7 @@ static const char * const apf_knob_names[APF_KNOBS] = {
 	[APF_KNOB_FAIL_READ]	= "fail_read",
 	[APF_KNOB_FAIL_TELL]	= "fail_tell",
 	[APF_KNOB_FAIL_READY]	= "fail_ready",
+	[APF_KNOB_FAIL_FETCH]	= "fail_fetch",
 	[APF_KNOB_HOLD_DONE]	= "hold_done",
 	[APF_KNOB_HOLD_HALT]	= "hold_halt",
 };

@@ -125,7 +125,7 @@ static bool apf_work_fetch(struct apf_work *work)
 	long got;
 
 	/* The VMM is exiting: there is no page, and nobody to miss it. */
-	if (!mmget_not_zero(mm))
+	if (apf_knob_every(APF_KNOB_FAIL_FETCH) || !mmget_not_zero(mm))
 		return false;
 
 	mmap_read_lock(mm);

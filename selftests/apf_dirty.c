@@ -42,6 +42,7 @@ static struct kvm_dirty_gfn *ring_entry(struct apf_vm *v, u32 index)
 
 static bool is_dirty(struct apf_vm *v, u32 index)
 {
+	/* Pairs with smp_wmb() in kvm_dirty_ring_push(). */
 	return smp_load_acquire(&ring_entry(v, index)->flags) == KVM_DIRTY_GFN_F_DIRTY;
 }
 
@@ -78,6 +79,7 @@ static void harvest(struct apf_vm *v)
 	for (i = 0; i < used; i++) {
 		entry = ring_entry(v, ring.next++);
 		take_entry(entry);
+		/* Pairs with the load in kvm_dirty_gfn_harvested(). */
 		smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_RESET);
 	}
 	TEST_ASSERT_EQ(kvm_vm_reset_dirty_ring(v->vm), used);
@@ -89,7 +91,8 @@ static void warm_pages(struct apf_vm *v)
 
 	for (i = FIRST_PAGE; i < STORED_PAGES; i++) {
 		pages_policy(&v->pages, i, PAGE_SERVE, 0);
-		TEST_ASSERT_EQ(READ_ONCE(*(u64 *)(v->pages.memory + i * COLD_STRIDE)), COLD_WORD(i));
+		TEST_ASSERT_EQ(READ_ONCE(*(u64 *)(v->pages.memory + i * COLD_STRIDE)),
+			       COLD_WORD(i));
 	}
 }
 

@@ -83,10 +83,10 @@ struct apf_case {
 	/* Instead of the guest's alone, with the faults to make. */
 	void		(*run)(const struct apf_case *c, u64 faults);
 	void		(*on_irq)(struct ex_regs *regs);
-	/* After KVM_EXIT_DIRTY_RING_FULL; the VM has a dirty ring, as small as can be. */
+	/* At KVM_EXIT_DIRTY_RING_FULL. The VM has a dirty ring, as small as can be. */
 	void		(*ring_full)(struct apf_vm *v);
 	u32		cold_flags;		/* KVM_MEM_* */
-	u64		uffd_mode;		/* UFFDIO_REGISTER_MODE_*, if not missing pages alone */
+	u64		uffd_mode;		/* UFFDIO_REGISTER_MODE_*; 0: missing */
 	u64		uffd_features;		/* UFFD_FEATURE_* */
 	bool		beyond_file;		/* cold memory is a file of 0 bytes */
 	bool		block_is_huge;		/* it is in a huge page, if one is to be had */

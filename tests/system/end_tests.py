@@ -140,7 +140,7 @@ def lost_page(name, level):
 
 
 def beyond_the_file(level):
-    """A page beyond the end of its file: only the wait for it shows that it cannot be had."""
+    """A page beyond the end of its file: that it cannot be had is known without a wait."""
     name = f"page_beyond_its_file_{level}"
     outcome = run(name, Vm(level=level, policy=(), args=("--cold-file", "/tmp/empty"),
                            steps=("run --tasks 1 --pages 1",), script="true >/tmp/empty; vmm"))
@@ -148,13 +148,23 @@ def beyond_the_file(level):
     return outcome
 
 
-@test("page_that_never_comes_is_no_endless_refault")
-def page_that_never_comes_is_no_endless_refault():
+@test("page_beyond_its_file")
+def page_beyond_its_file():
     expected = beyond_the_file("off")
-    for level, announced in (("halt", 0), ("announce", 1)):
+    for level in ("halt", "announce"):
         outcome = beyond_the_file(level)
         assert outcome.read("vmm.err") == expected.read("vmm.err"), outcome.read("vmm.err")
-        expect(outcome.stats("end"), apf_announced=announced, apf_ready=announced, apf_sync=1)
+        expect(outcome.stats("end"), apf_announced=0, apf_halted=0, apf_sync=0)
+
+
+@test("page_that_never_comes_is_no_endless_refault")
+def page_that_never_comes_is_no_endless_refault():
+    """No worker can fetch a page, and each no-wait attempt says that it is to come."""
+    outcome = run("page_that_never_comes_is_no_endless_refault", Vm(
+        policy=("all:delay=2",), knobs={"fail_fetch": 1},
+        steps=("run --tasks 4 --pages 16", "ps-d", "apf")))
+    check(outcome)
+    expect(outcome.figures(), faults=16, announced=16, ready=16, sync=16, halted=0)
 
 
 @test("page_that_cannot_be_had_off")
