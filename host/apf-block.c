@@ -165,7 +165,7 @@ int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 	if (!to)
 		return -EFAULT;
 
-	/* Who keeps this from succeeding holds up its own vCPU, and no kill of the VMM. */
+	/* A guest that keeps this from succeeding delays its own vCPU; a signal ends it. */
 	for (;;) {
 		ret = apf_user_or(&to->ready, cpu_to_le64(tokens));
 		if (ret != -EAGAIN || signal_pending(current))

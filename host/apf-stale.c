@@ -13,9 +13,9 @@
 #include "apf.h"
 
 /*
- * The worker goes on alone. Whoever was told of the page is told that it is ready:
- * if he touches it again, he is told of the new one. Once apf_work_orphan() is
- * through, the worker does not set its bit in @done any more.
+ * The worker goes on alone. The guest, if it was told of the page, is told that it is
+ * ready; when it touches the page again, it is told of the new one. Once
+ * apf_work_orphan() has returned, the worker does not set its bit in @done any more.
  */
 static void apf_give_up(struct kvm_vcpu *vcpu, int token)
 {

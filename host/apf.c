@@ -297,7 +297,7 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 
 /*
  * Has a page come that the vCPU's thread has not seen to yet, or is it time to try the
- * block again? A halted vCPU is runnable then, no suspended one. From any thread.
+ * block again? Then a halted vCPU is runnable, a suspended one is not. From any thread.
  */
 bool kvm_apf_has_work(struct kvm_vcpu *vcpu)
 {
