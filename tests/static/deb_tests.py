@@ -39,14 +39,14 @@ def sources():
 
 
 def simulate(state, package, kernel):
-    """Names of what apt would install where that package of a kernel is."""
+    """Kernels and headers that apt would install where that package of a kernel is."""
     (state.folder / "status").write_text(
         f"Package: {kernel}\nStatus: install ok installed\nVersion: 99\nArchitecture: arm64\n"
         "Maintainer: nobody <nobody@localhost>\nDescription: for a test\n")
     done = subprocess.run(state.command("--simulate", "install", package), check=False, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert not done.returncode, done.stdout
-    return re.findall(r"^Inst (\S+)", done.stdout, re.M)
+    return re.findall(r"^Inst (linux-\S+)", done.stdout, re.M)
 
 
 def check_headers(suite):
