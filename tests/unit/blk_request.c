@@ -146,6 +146,20 @@ static void what_cannot_be_done_is_an_io_error(void **state)
 	finish(&f);
 }
 
+static void the_file_does_not_grow(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, true);
+	assert_int_equal(ask(&f, VIRTIO_BLK_T_OUT, SECTORS, BLK_SECTOR, 0, 512, NULL),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(ask(&f, VIRTIO_BLK_T_OUT, SECTORS - 1, 2 * BLK_SECTOR, 0, 512, NULL),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(lseek(f.file.fd, 0, SEEK_END), SECTORS * BLK_SECTOR);
+	finish(&f);
+}
+
 static void nothing_is_written_once_it_stops(void **state)
 {
 	unsigned char byte;
@@ -202,6 +216,7 @@ int main(void)
 		cmocka_unit_test(sectors_are_read_however_the_request_is_cut),
 		cmocka_unit_test(sectors_are_written_and_no_others),
 		cmocka_unit_test(what_cannot_be_done_is_an_io_error),
+		cmocka_unit_test(the_file_does_not_grow),
 		cmocka_unit_test(nothing_is_written_once_it_stops),
 		cmocka_unit_test(the_serial_number_is_as_long_as_there_is_room),
 		cmocka_unit_test(a_request_without_header_or_status_breaks_the_rules),

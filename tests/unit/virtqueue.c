@@ -192,6 +192,7 @@ static void a_hostile_ring_is_refused(void **state)
 	assert_int_equal(pop(&f), -1);
 	finish(&f);
 	start(&f);
+	set_desc(&f, 0, DATA, 1, 0, 0);
 	avail(&f)->idx = htole16(SIZE + 1);
 	assert_int_equal(pop(&f), -1);
 	finish(&f);
