@@ -5,7 +5,7 @@ import random
 import zlib
 
 from harness import test
-from vm import OUT, Vm, check, fewer, run
+from vm import OUT, Vm, check, command_line, fewer, run
 
 MIB = 1 << 20
 SIZE_MIB = 4
@@ -39,6 +39,15 @@ COPIED = f"truncate -s {SIZE_MIB}M /tmp/scratch\nvmm\ncmp /boot/disk /tmp/scratc
 def disk_reads_as_the_file_does():
     outcome, wanted = with_disk("disk_reads_as_the_file_does", (f"disk-sum disk {TIMES}",))
     assert outcome.find("disk") == [wanted] * TIMES, f"{outcome.find('disk')}, not {wanted}"
+
+
+@test("disk_read_again_after_a_reset")
+def disk_read_again_after_a_reset():
+    """What the first kernel left in the device is nothing to the next one."""
+    outcome, wanted = with_disk(
+        "disk_read_again_after_a_reset", ("disk-sum disk 1", "reboot"), "--append",
+        command_line(("disk-sum disk 1", "ps-d", "apf")))
+    assert outcome.find("disk") == [wanted] * 2, f"{outcome.find('disk')}, not {wanted}"
 
 
 @test("disk_copied_to_another_one")
