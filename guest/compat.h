@@ -23,6 +23,13 @@ struct pt_regs;
  */
 #define APF_MAY_UNLOAD	(!IS_ENABLED(CONFIG_PREEMPTION) || IS_ENABLED(CONFIG_TASKS_RCU))
 
+/* Of the kernel's command line, a module sees nothing but its own parameters. */
+#ifdef MODULE
+#define apf_early_param(name, function)
+#else
+#define apf_early_param(name, function)	early_param(name, function)
+#endif
+
 /* The hook at the end of an interrupt of EL1 comes with the driver built in. */
 #ifdef CONFIG_KVM_APF_GUEST
 bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,

@@ -240,14 +240,13 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 
 /*
  * Claim before anything is done about it: the host may look at @missing at any
- * time. It writes @pc before @missing, with release: that is the partner of the
- * acquire here. What else the announcement says is read before the claim, since
- * the host may write the next one right after: the exchange orders what is before
- * it.
+ * time. What else the announcement says is read before the claim, since the host
+ * may write the next one right after: the exchange orders what is before it.
  */
 static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 {
 	struct kvm_apf_block *block = cpu->block;
+	/* Its partner is the host's release: @pc is written before @missing. */
 	__le32 missing = smp_load_acquire(&block->missing);
 	u32 raw = (__force u32)missing;
 	u64 pc = le64_to_cpu(READ_ONCE(block->pc));

@@ -44,7 +44,7 @@ static const struct apf_text {
 	{ __arch_copy_from_user,	__arch_copy_from_user_end },
 };
 
-/* Set last: the hook is there for all CPUs, and what is lent for it comes back. */
+/* Set last: from then on each CPU has the hook, which gives back what is lent for it. */
 static bool apf_kernel_started;
 
 /*
@@ -60,7 +60,7 @@ const char *apf_kernel_refused(void)
 	return apf_kernel ? NULL : "kvm_apf.kernel=0";
 }
 
-/* The static key is one word per site: between them, faults are declined. */
+/* The key is patched site by site, on CPU after CPU: until then, faults are declined. */
 void apf_kernel_start(void)
 {
 	static_branch_enable(&kvm_apf_kernel_key);

@@ -247,14 +247,14 @@ static bool apf_wanted = true;
 module_param_named(enable, apf_wanted, bool, 0444);
 MODULE_PARM_DESC(enable, "Use what the host offers");
 
-/* The same, by the name that x86 has for it; a module has no such parameter. */
+/* The same, by the name that x86 has for it. */
 static int __init __maybe_unused apf_parse_unwanted(char *arg)
 {
 	apf_wanted = false;
 
-	return 1;
+	return 0;
 }
-__setup("no-kvmapf", apf_parse_unwanted);
+apf_early_param("no-kvmapf", apf_parse_unwanted);
 
 /* Who loads a module wants to know; a kernel that has it built in just goes on. */
 static int __init apf_refuse(const char *why)

@@ -22,6 +22,7 @@ inline wake(t)
 	CHECK_THAT(waiter_is_alive, pos[t] != DEAD);
 	waits[t] = 0;
 	waits_for[t] = 0;
+	late[t] = false;
 	killable[t] = false;
 	pos[t] = (pos[t] == ASLEEP -> TASK_WORK : pos[t]);
 	resched = true
@@ -37,6 +38,7 @@ inline die()
 #ifndef M_NO_LEAVE
 	waits[cur] = 0;
 	waits_for[cur] = 0;
+	late[cur] = false;
 #endif
 	reschedule()
 }
@@ -116,6 +118,42 @@ inline take_missing()
 	fi
 }
 
+/*
+ * BATCH: the handler wakes one task, and a softirq, any time later, the others. The
+ * token may be told again meanwhile.
+ */
+#ifdef BATCH
+inline wake_or_leave(t)
+{
+	if
+	:: woken ->
+		late[t] = true;
+#ifndef M_LEFT_IN_SLOT
+		waits[t] = 0;
+		waits_for[t] = 0
+#endif
+	:: else ->
+		woken = true;
+		wake(t)
+	fi
+}
+#else
+#define wake_or_leave(t)	wake(t)
+#endif
+
+#ifdef M_NO_SOFTIRQ
+#define SOFTIRQ(t)	false
+#else
+#define SOFTIRQ(t)	(late[t])
+#endif
+#if TASKS > 2
+#define ALL_WOKEN	(!SOFTIRQ(0) && !SOFTIRQ(1) && !SOFTIRQ(2))
+#elif TASKS > 1
+#define ALL_WOKEN	(!SOFTIRQ(0) && !SOFTIRQ(1))
+#else
+#define ALL_WOKEN	(!SOFTIRQ(0))
+#endif
+
 inline take_ready()
 {
 #ifdef M_PLAIN_TAKE
@@ -131,12 +169,13 @@ inline take_ready()
 		:: t < TASKS && waits[t] && (r & BIT(waits[t] - 1)) ->
 			CHECK_THAT(token_has_one_meaning,
 			      waits_for[t] == page_of_ready[waits[t] - 1]);
-			wake(t);
+			wake_or_leave(t);
 			t++
 		:: t < TASKS && !(waits[t] && (r & BIT(waits[t] - 1))) -> t++
 		:: else -> break
 		od;
-		t = 0
+		t = 0;
+		woken = false
 	}
 }
 
@@ -144,8 +183,8 @@ inline wake_all()
 {
 	t = 0;
 	do
-	:: t < TASKS && waits[t] -> wake(t); t++
-	:: t < TASKS && !waits[t] -> t++
+	:: t < TASKS && WAITS(t) -> wake(t); t++
+	:: t < TASKS && !WAITS(t) -> t++
 	:: else -> break
 	od;
 	t = 0
@@ -196,7 +235,7 @@ inline enable()
 active proctype guest()
 {
 	byte n, gone, m, pc_read, page, r, t;
-	bool was_declined;
+	bool was_declined, woken;
 
 	atomic { where == GUEST -> reschedule() };
 	do
@@ -218,6 +257,15 @@ active proctype guest()
 		fi
 	   }
 	:: atomic { where == GUEST && tick && !entry -> tick = false; stuck = 0; reschedule() }
+
+	/* apf_wake_more() */
+	:: atomic { where == GUEST && SOFTIRQ(0) -> wake(0); reschedule() }
+#if TASKS > 1
+	:: atomic { where == GUEST && SOFTIRQ(1) -> wake(1); reschedule() }
+#endif
+#if TASKS > 2
+	:: atomic { where == GUEST && SOFTIRQ(2) -> wake(2); reschedule() }
+#endif
 
 	/* A task, at its own level. */
 	:: atomic {
@@ -242,10 +290,10 @@ active proctype guest()
 	:: atomic {
 		STEP(TASK_WORK) ->
 		if
-		:: waits[cur] && !killed[cur] ->
+		:: WAITS(cur) && !killed[cur] ->
 			killable[cur] = true;
 			pos[cur] = SCHEDULE
-		:: !waits[cur] && !killed[cur] -> pos[cur] = TOUCH
+		:: !WAITS(cur) && !killed[cur] -> pos[cur] = TOUCH
 		:: killed[cur] -> die()
 		fi
 	   }
@@ -266,7 +314,7 @@ active proctype guest()
 	:: atomic { THREAD_STEP(5) -> ONLINE_2; thread_pos = 0; reschedule() }
 
 	:: atomic {
-		where == GUEST && cur == IDLE && !IRQ ->
+		where == GUEST && cur == IDLE && !IRQ && ALL_WOKEN ->
 		d_step {
 			t = 0;
 			do

@@ -83,6 +83,8 @@ bool killed[TASKS];
 bool killable[TASKS];		/* TASK_KILLABLE, maybe still on the CPU */
 byte waits[TASKS];		/* in the slot of token - 1; 0: not waiting */
 byte waits_for[TASKS];		/* the page that it was told of */
+bool late[TASKS];		/* the page has come, a softirq is to wake it */
+#define WAITS(t)	(waits[t] || late[t])
 
 #define THREAD	TASKS		/* runs apf_offline() and apf_online() */
 #define IDLE	(TASKS + 1)

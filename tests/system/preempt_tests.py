@@ -4,6 +4,7 @@
 from context_tests import CANNOT_SLEEP, DECLINES, MASKED, MAY_SLEEP, NOBODY, SLEEPS, WAITS, contexts
 from fault_tests import thousands
 from harness import test
+from kernel_mode_tests import killed_in_the_kernel
 from vm import BUSY_PC, Vm, check, expect, run
 
 PAGES = 128
@@ -36,6 +37,11 @@ def rt_sleeps_where_it_may():
     in_contexts("rt_sleeps_where_it_may", "rt",
                 {**dict.fromkeys(MAY_SLEEP, SLEEPS), **dict.fromkeys(CANNOT_SLEEP, DECLINES)},
                 " and of the kernel")
+
+
+@test("rt_killed_in_the_kernel", seconds=30)
+def rt_killed_in_the_kernel():
+    killed_in_the_kernel("rt_killed_in_the_kernel", "syscall", guest="rt")
 
 
 @test("rt_user_and_kernel_faults_in_real_parallel", alone=True, seconds=60)
