@@ -229,6 +229,8 @@ static void limited(unsigned int count)
 			check(prlimit(toucher->pid, RLIMIT_NOFILE, NULL, &now) ||
 			      (now.rlim_cur == 64 && now.rlim_max == 128),
 			      "prlimit: the new limit is %lu", now.rlim_cur);
+		} else {
+			check(errno == ESRCH && toucher->ended, "prlimit: %s", strerror(errno));
 		}
 		toucher_ended(toucher);
 		check(!task_wait(toucher->pid), "who was limited ends with a status");
