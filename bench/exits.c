@@ -60,8 +60,8 @@ static unsigned int count_cleared(char *page, unsigned int count, size_t page_si
 	unsigned int cleared = 0;
 
 	for (; count; count--, page += page_size, ipa += page_size) {
-		cleared += !*(volatile unsigned int *)page;
-		*(volatile u64 *)page = apf_word(SEED, ipa);
+		cleared += !__atomic_load_n((unsigned int *)page, __ATOMIC_RELAXED);
+		__atomic_store_n((u64 *)page, apf_word(SEED, ipa), __ATOMIC_RELAXED);
 	}
 	return cleared;
 }

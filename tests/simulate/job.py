@@ -216,6 +216,7 @@ def script(config):
 
 
 def vm(config):
+    """The timeout is the PC's, and no verdict: for a QEMU that hangs, on a PC that is busy."""
     level, append = LEVELS[config["level"]]
     return Vm(level=level, append=append, cpus=config["cpus"], smp=config["host_cpus"],
               cold=config["cold_mib"], policy=tuple(policies(config)), steps=boots(config)[0],
