@@ -212,19 +212,19 @@ test "$(sqlite3 db 'select count(*) from t')" = 1800 &&
 test "$(sqlite3 db 'pragma integrity_check')" = ok""",
     "perl/fork": r"""perl -e 'use strict; my $bad=0; for my $i (1..40) { pipe(my $r, my $w);
 my $p=fork; if (!$p) { close $r; print $w $i x 5000; close $w; exit $i } close $w; local $/;
-my $t=<$r>; waitpid $p,0; $bad++ if $? >> 8 != $i or $t ne $i x 5000 } exit $bad ? 1 : 0'""",
+my $t=<$r>; waitpid $p,0; $bad++ if $? >> 8 != $i or $t ne $i x 5000 } exit($bad ? 1 : 0)'""",
     "perl/threads": r"""perl -e 'use threads; use threads::shared; my $n :shared = 0;
 for my $round (1..4) { my @t = map { threads->create(sub { for (1..200) { lock $n; $n++ } }) } 1..6;
-$_->join for @t } exit $n == 4800 ? 0 : 1'""",
+$_->join for @t } exit($n == 4800 ? 0 : 1)'""",
     "perl/sort": r"""perl -e 'srand 1; my @a = map { rand } 1..60000; my @b = sort { $a <=> $b } @a;
-for (1..$#b) { exit 1 if $b[$_] < $b[$_-1] } my %h; $h{$_}++ for @a; exit keys %h == @a ? 0 : 1'""",
+for (1..$#b) { exit 1 if $b[$_] < $b[$_-1] } my %h; $h{$_}++ for @a; exit(keys %h == @a ? 0 : 1)'""",
     "coreutils/sort": "seq 1 60000 | shuf >a && sort -n --parallel=4 -S 1M a >b && seq 1 60000 | cmp - b",
     "coreutils/sums": f"{DATA} && split -b 100k a p. && cat p.* | cmp - a && "
                       "sha256sum p.* >s && sha256sum -c --quiet s && b2sum a >s && b2sum -c --quiet s",
     "coreutils/copies": "for i in 1 2 3; do cp -a /usr/lib/python3.11/json c$i && "
                         "diff -r /usr/lib/python3.11/json c$i || exit 1; done; rm -r c1 c2 c3",
     "memtester/2m": "memtester 2M 1",
-    "rt-tests/pi_stress": "pi_stress --duration=2 --groups=3 --inversions=100 --quiet",
+    "rt-tests/pi_stress": "pi_stress --duration=2 --groups=$(nproc) --inversions=100 --quiet",
     "rt-tests/pip_stress": "pip_stress",
     "rt-tests/ptsematest": "ptsematest -t 2 -l 100 -q",
     "rt-tests/svsematest": "svsematest -t 2 -l 100 -q",
