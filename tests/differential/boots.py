@@ -72,7 +72,9 @@ cp /bin/busybox /tmp/guest/bin/busybox
 chmod 755 /tmp/guest/init
 (cd /tmp/guest && find . | cpio -o -H newc 2>/dev/null) >/tmp/initrd
 disk=$(disk programs) || exit 98
-# Read beforehand: a disk of the PC's has no virtual time.
+# Read beforehand: a disk of the PC's has no virtual time, which runs on to any timer while all
+# wait for it. It is kept open, since at its last close the host would forget what it has read.
+exec 9<$disk
 dd if=$disk of=/dev/null bs=1M 2>/dev/null
 port() {{
 	found=$(grep -lx $1 /sys/class/virtio-ports/*/name) || exit 97
