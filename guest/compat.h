@@ -23,11 +23,9 @@ struct pt_regs;
  */
 #define APF_MAY_UNLOAD	(!IS_ENABLED(CONFIG_PREEMPTION) || IS_ENABLED(CONFIG_TASKS_RCU))
 
-/* Of the kernel's command line, a module sees nothing but its own parameters. */
+/* A module sees nothing of the kernel's command line but its own parameters. */
 #ifdef MODULE
-#define apf_early_param(name, function)
-#else
-#define apf_early_param(name, function)	early_param(name, function)
+#define early_param(...)
 #endif
 
 /* The hook at the end of an interrupt of EL1 comes with the driver built in. */

@@ -254,7 +254,7 @@ static int __init __maybe_unused apf_parse_unwanted(char *arg)
 
 	return 0;
 }
-apf_early_param("no-kvmapf", apf_parse_unwanted);
+early_param("no-kvmapf", apf_parse_unwanted);
 
 /* Who loads a module wants to know; a kernel that has it built in just goes on. */
 static int __init apf_refuse(const char *why)
