@@ -169,7 +169,7 @@ int step_stats(int argc, char **argv)
 	return 0;
 }
 
-/* evict on|off: the VMM takes pages away from here on, or does not; an apfvm without --evict never does. */
+/* evict on|off: an apfvm with --evict takes pages away from here on, or stops it. */
 int step_evict(int argc, char **argv)
 {
 	if (argc != 2 || (strcmp(argv[1], "on") && strcmp(argv[1], "off")))

@@ -51,7 +51,7 @@ static const struct row {
 	{ "xy@stats a\n",           "xy@stats a\n" END },
 	{ "@@stats a\n",            "@@stats a\n" END },
 	{ "@evict\n",               "@evict\n" END },
-	{ "@evict \n",              "@evict \n" END },
+	{ "@evict\x20\n",           "@evict\x20\n" END },
 	{ "@evict o\n",             "@evict o\n" END },
 	{ "@evict of\n",            "@evict of\n" END },
 	{ "@evict onf\n",           "@evict onf\n" END },
