@@ -141,9 +141,9 @@ struct kvm_apf_block {
  * Registers for the VMM, 64 bits each, for KVM_GET_ONE_REG and KVM_SET_ONE_REG.
  * They are in KVM_GET_REG_LIST wherever KVM_CAP_ARM_APF is not 0, whatever the
  * bitmap says: not where the kernel was built without CONFIG_KVM_ARM_APF or runs
- * protected VMs, not with nested virtualisation; there they do not exist, -ENOENT. To save a VM, get them with
- * all the others; to restore it, set them, in any order with respect to the
- * others, to the vGIC and to the memory, any number of times.
+ * protected VMs, not with nested virtualisation; there they do not exist, -ENOENT.
+ * To save a VM, get them with all the others; to restore it, set them, in any order
+ * with respect to the others, to the vGIC and to the memory, any number of times.
  *
  * KVM_REG_ARM_APF_INTID, of the whole VM: the PPI of both messages, an INTID
  * from 16 to 31; 16 at first. The VMM has it to itself: it describes it to the

@@ -136,8 +136,7 @@ static int apf_user_or(__le64 __user *to, __le64 bits)
 	int ret;
 
 	uaccess_enable_privileged();
-	asm volatile(
-	"	prfm	pstl1strm, %2\n"
+	asm volatile("	prfm	pstl1strm, %2\n"
 	"1:	ldxr	%1, %2\n"
 	"	orr	%1, %1, %4\n"
 	"2:	stlxr	%w0, %1, %2\n"

@@ -83,14 +83,14 @@ static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)
  * May the vCPU go into the guest? One that is off, or suspended, may not: nothing
  * is written to its block, which may be anything by now, and no interrupt is pended,
  * which would wake up a suspended VM. What has come waits, with all that is known of
- * it, until the vCPU may run. If PSCI turns it on, it is reset first; the barrier
- * pairs with the one in kvm_psci_vcpu_on().
+ * it, until the vCPU may run. If PSCI turns it on, it is reset first.
  */
 static inline bool apf_may_run(struct kvm_vcpu *vcpu)
 {
 	if (READ_ONCE(vcpu->arch.mp_state.mp_state) != KVM_MP_STATE_RUNNABLE)
 		return false;
 
+	/* State before request: pairs with the smp_wmb() in kvm_psci_vcpu_on(). */
 	smp_rmb();
 
 	return !kvm_test_request(KVM_REQ_VCPU_RESET, vcpu);
