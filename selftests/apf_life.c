@@ -116,7 +116,7 @@ static void put_other_memory(struct apf_vm *v)
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	TEST_ASSERT(memory != MAP_FAILED, "mmap: errno %d", errno);
-	pages_create(&other, v, memory);
+	pages_create(&other, v, memory, NULL);
 	pages_policy(&other, 0, PAGE_SERVE, 0);
 	apf_vm_set_memory(v, COLD_SLOT, false);
 	vm_set_user_memory_region(v->vm, COLD_SLOT, r->region.flags, r->region.guest_phys_addr,
