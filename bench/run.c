@@ -276,7 +276,6 @@ int step_kill_test(int argc, char **argv)
 /* case NAME [COUNT]: a case of tests/guests/cases, which says itself what is wrong. */
 int step_case(int argc, char **argv)
 {
-	char *args[] = { "apfcases", argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, NULL };
 	int status = -1;
 	pid_t pid;
 
@@ -286,7 +285,7 @@ int step_case(int argc, char **argv)
 	pid = fork();
 	if (!pid) {
 		channel_give(STDOUT_FILENO);
-		execv("/bin/apfcases", args);
+		execl("/bin/apfcases", "apfcases", argv[1], argc > 2 ? argv[2] : NULL, NULL);
 		_exit(127);
 	}
 	waitpid(pid, &status, 0);

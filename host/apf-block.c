@@ -140,15 +140,17 @@ static int apf_user_or(__le64 __user *to, __le64 bits)
 	"1:	ldxr	%1, %2\n"
 	"	orr	%1, %1, %4\n"
 	"2:	stlxr	%w0, %1, %2\n"
-	"	cbz	%w0, 3f\n"
+	"	cbz	%w0, 4f\n"
 	"	sub	%w3, %w3, %w0\n"
 	"	cbnz	%w3, 1b\n"
 	"	mov	%w0, %w5\n"
-	"3:\n"
-	_ASM_EXTABLE_UACCESS_ERR(1b, 3b, %w0)
-	_ASM_EXTABLE_UACCESS_ERR(2b, 3b, %w0)
+	"	b	4f\n"
+	"3:	mov	%w0, %w6\n"
+	"4:\n"
+	_ASM_EXTABLE_UACCESS(1b, 3b)
+	_ASM_EXTABLE_UACCESS(2b, 3b)
 	: "=&r" (ret), "=&r" (value), "+Q" (*word), "+r" (loops)
-	: "r" (bits), "Ir" (-EAGAIN)
+	: "r" (bits), "r" (-EAGAIN), "r" (-EFAULT)
 	: "memory");
 	uaccess_disable_privileged();
 

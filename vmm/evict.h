@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Takes pages of all of guest memory away, again and again, while the vCPUs stand
- * still, and those that the guest names (--pageout). They are kept here, and come back when they are touched, as late as their
- * policy says: so none is lost.
+ * still, and those that the guest names (--pageout). They are kept here, and come
+ * back when they are touched, as late as their policy says: so none is lost.
  */
 #ifndef APFVM_EVICT_H
 #define APFVM_EVICT_H

@@ -40,8 +40,7 @@ int options_check_evict(const struct options *opt)
 	if (!opt->evict.every_ms && !opt->pageout)
 		return 0;
 	if (opt->cold_file || opt->backing || opt->pages_socket || opt->mapped)
-		return say_error("--evict, --pageout: not with --mapped, nor with cold memory from "
-				 "elsewhere");
+		return say_error("--evict, --pageout: not with --mapped or cold memory elsewhere");
 	if (opt->cold_ro)
 		return say_error("--evict, --pageout: not with --cold-ro");
 	if (opt->evict.range == EVICT_RANGE_COLD && !opt->cold_mib)

@@ -104,7 +104,8 @@ static int parse_range(struct parser *p, char *text)
 	}
 	if (!strcmp(text, "ram")) {
 		if (!p->list->ordinary)
-			return reject(p, "'ram' is always there, but with --restore, --evict or --pageout");
+			return reject(p,
+				      "'ram' is always there, but with --restore, --evict or --pageout");
 		p->policy.start = p->list->pages;
 		p->policy.end = p->list->pages + p->list->ordinary;
 		return 0;

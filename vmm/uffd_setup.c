@@ -122,7 +122,8 @@ int uffd_create(struct uffd *u, struct vm *vm, const struct options *opt)
 		.page_size = vm->memory.cold_page,
 		.seed = opt->seed,
 	};
-	if ((!u->pages && !u->from && !opt->evict.every_ms && !opt->pageout) || opt->cold_file || opt->mapped)
+	if ((!u->pages && !u->from && !opt->evict.every_ms && !opt->pageout) ||
+	    opt->cold_file || opt->mapped)
 		return 0;
 	if (set_up(u, opt)) {
 		uffd_destroy(u);

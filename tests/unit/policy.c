@@ -72,7 +72,7 @@ static const struct wrong {
 	{ "0-1G:now",             "'1G' is beyond the 1024 pages" },
 	{ "5-5:now",              "5-5 is an empty range" },
 	{ "2-4K:now",             "2-4K is an empty range" },
-	{ "ram:now",              "'ram' is always there, but with --restore, --evict or --pageout" },
+	{ "ram:now", "'ram' is always there, but with --restore, --evict or --pageout" },
 	{ "all:",                 "'' is none of" },
 	{ "all:later",            "'later' is none of" },
 	{ "all:now,",             "'' is none of" },

@@ -63,12 +63,32 @@ void cold_out(const void *at, size_t size);
 void touch_all(const void *at, size_t pages);
 /* How many pages are out now, of whomever. */
 uint32_t cold_count(void);
-extern volatile uint32_t *cold_register;
+extern uint32_t *cold_register;
 
 /* One instruction, which touches nothing else: also for the stack that one is on. */
 static inline __attribute__((always_inline)) void cold_out_now(uint32_t frame)
 {
 	__asm__ volatile("str %w0, [%1]" : : "r" (frame), "r" (cold_register) : "memory");
+}
+
+/*
+ * An access by one instruction, at this place in the program: what was just paged out
+ * is missing then. The compiler keeps it, also where nobody needs its result.
+ */
+static inline __attribute__((always_inline)) uint64_t load_once(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline __attribute__((always_inline)) void store_once(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+/* The same, of a byte. */
+static inline __attribute__((always_inline)) void touch(const void *at)
+{
+	(void)__atomic_load_n((const char *)at, __ATOMIC_RELAXED);
 }
 
 /*
@@ -118,7 +138,6 @@ void thread_wait(pid_t tid);
 /* The state that /proc tells of, 'R' say, or 0 if there is no such task. */
 char task_state(pid_t tid);
 
-
 /**
  * struct toucher - a task that waits for a page
  * @at:		a word on it. The task itself pages it out, right before it touches it
@@ -133,7 +152,7 @@ char task_state(pid_t tid);
  * It lies in shared memory if the task is a process of its own.
  */
 struct toucher {
-	volatile uint64_t *at;
+	uint64_t *at;
 	uint64_t put;
 	uint32_t frame;
 	uint32_t begun;

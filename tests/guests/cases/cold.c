@@ -20,7 +20,7 @@
 /* The device's unit, whatever the page size. */
 #define FRAME		4096
 
-volatile uint32_t *cold_register;
+uint32_t *cold_register;
 
 static uint64_t device_base(void)
 {
@@ -79,7 +79,7 @@ uint32_t cold_frame(const void *at)
 	uint64_t entry = 0;
 
 	/* After a fork(), shared memory is mapped only once it is touched. */
-	(void)*(const volatile char *)at;
+	touch(at);
 	check(fd >= 0 && pread(fd, &entry, sizeof(entry),
 			       (uintptr_t)at / cold_page() * sizeof(entry)) == sizeof(entry),
 	      PAGEMAP ": %s", strerror(errno));
@@ -99,11 +99,11 @@ void cold_out(const void *at, size_t size)
 
 void touch_all(const void *at, size_t pages)
 {
-	const volatile char *byte = at;
+	const char *byte = at;
 	size_t i;
 
 	for (i = 0; i < pages; i++)
-		(void)byte[i * cold_page()];
+		touch(byte + i * cold_page());
 }
 
 uint32_t cold_count(void)

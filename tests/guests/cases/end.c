@@ -34,8 +34,8 @@ static struct program program_true(void)
 	};
 	char *argument = cold_alloc_shared(1);
 
-	strcpy(program.path, SELF);
-	strcpy(argument, "true");
+	memcpy(program.path, SELF, sizeof(SELF));
+	memcpy(argument, "true", sizeof("true"));
 	program.argv[0] = program.path;
 	program.argv[1] = argument;
 	return program;
@@ -55,11 +55,11 @@ static void program_out(const struct program *program)
 static int exec_from_cold(void *arg)
 {
 	const struct program *program = arg;
-	volatile char here = 1;
+	uint64_t here = 1;
 
 	/* The next access is one to a stack that is missing. */
-	cold_out_now(cold_frame((const void *)&here));
-	if (!here)
+	cold_out_now(cold_frame(&here));
+	if (!load_once(&here))
 		return 0;
 	execve(program->path, program->argv, program->envp);
 	_exit(errno);
@@ -75,8 +75,8 @@ static void vfork_child_execs(unsigned int count)
 		pid_t pid;
 
 		program_out(&program);
-		pid = clone(exec_from_cold, stack + 8 * cold_page(), CLONE_VM | CLONE_VFORK | SIGCHLD,
-			    &program);
+		pid = clone(exec_from_cold, stack + 8 * cold_page(),
+			    CLONE_VM | CLONE_VFORK | SIGCHLD, &program);
 		check(pid > 0, "clone: %s", strerror(errno));
 		status = task_wait(pid);
 		check(!status, "the program after vfork() and execve(): status 0x%x", status);

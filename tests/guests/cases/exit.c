@@ -151,7 +151,8 @@ static void thread_begin(struct thread *thread, void *(*run)(void *arg), const u
 	if (!thread->stack) {
 		thread->stack = cold_alloc(THREAD_SIZE / cold_page());
 		pthread_attr_init(&thread->attr);
-		check(!pthread_attr_setstack(&thread->attr, thread->stack, THREAD_SIZE), "no stack");
+		check(!pthread_attr_setstack(&thread->attr, thread->stack, THREAD_SIZE),
+		      "no stack");
 	}
 	thread->gate = gate;
 	check(!pthread_create(&thread->thread, &thread->attr, run, thread), "no thread");

@@ -20,6 +20,7 @@
 
 #define SEED		19
 #define PARTS		4
+#define COMM		"/proc/self/comm"
 
 static void out(const void *at)
 {
@@ -68,35 +69,37 @@ static void parts_out(const struct iovec *iov)
 /* Through a pipe, a socket and a file: all bytes, in their order, each time. */
 static void scattered_and_gathered(unsigned int count)
 {
-	size_t page = cold_page(), all = PARTS * page;
+	size_t page = cold_page();
+	ssize_t all = PARTS * page;
 	char *from = cold_alloc(PARTS), *to = cold_alloc(PARTS);
 	struct iovec *source = parts(from, page), *sink = parts(to, page);
 	struct msghdr *send = cold_alloc(1), *receive = cold_alloc(1);
 	int pipes[2], sockets[2], file = memfd_create("file", MFD_CLOEXEC);
 
-	check(!pipe(pipes) && !socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets) && file >= 0, "no files");
+	check(!pipe(pipes) && !socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets) && file >= 0,
+	      "no files");
 	fill_parts(source);
 	*send = (struct msghdr) { .msg_iov = source, .msg_iovlen = PARTS };
 	*receive = (struct msghdr) { .msg_iov = sink, .msg_iovlen = PARTS };
 	while (count--) {
 		parts_out(source);
-		check(writev(pipes[1], source, PARTS) == (ssize_t)all, "writev: %s", strerror(errno));
+		check(writev(pipes[1], source, PARTS) == all, "writev: %s", strerror(errno));
 		parts_out(sink);
-		check(readv(pipes[0], sink, PARTS) == (ssize_t)all, "readv: %s", strerror(errno));
+		check(readv(pipes[0], sink, PARTS) == all, "readv: %s", strerror(errno));
 		check_parts(sink, "a pipe");
 		memset(to, 0, all);
 		parts_out(source);
 		out(send);
-		check(sendmsg(sockets[0], send, 0) == (ssize_t)all, "sendmsg: %s", strerror(errno));
+		check(sendmsg(sockets[0], send, 0) == all, "sendmsg: %s", strerror(errno));
 		parts_out(sink);
 		out(receive);
-		check(recvmsg(sockets[1], receive, 0) == (ssize_t)all, "recvmsg: %s", strerror(errno));
+		check(recvmsg(sockets[1], receive, 0) == all, "recvmsg: %s", strerror(errno));
 		check_parts(sink, "a socket");
 		memset(to, 0, all);
 		parts_out(source);
-		check(pwritev(file, source, PARTS, 0) == (ssize_t)all, "pwritev: %s", strerror(errno));
+		check(pwritev(file, source, PARTS, 0) == all, "pwritev: %s", strerror(errno));
 		parts_out(sink);
-		check(preadv(file, sink, PARTS, 0) == (ssize_t)all, "preadv: %s", strerror(errno));
+		check(preadv(file, sink, PARTS, 0) == all, "preadv: %s", strerror(errno));
 		check_parts(sink, "a file");
 	}
 }
@@ -107,7 +110,7 @@ static void spliced(unsigned int count)
 	int first[2], second[2], file = memfd_create("spliced", MFD_CLOEXEC);
 	char *from = cold_alloc(1), *to = cold_alloc(1);
 	struct iovec *iov = cold_alloc(1);
-	size_t page = cold_page();
+	ssize_t page = cold_page();
 
 	check(!pipe(first) && !pipe(second) && file >= 0, "no files");
 	fill(from, page, SEED);
@@ -117,18 +120,18 @@ static void spliced(unsigned int count)
 
 		out(from);
 		out(iov);
-		check(vmsplice(first[1], iov, 1, 0) == (ssize_t)page, "vmsplice: %s", strerror(errno));
-		check(tee(first[0], second[1], page, 0) == (ssize_t)page, "tee: %s", strerror(errno));
+		check(vmsplice(first[1], iov, 1, 0) == page, "vmsplice: %s", strerror(errno));
+		check(tee(first[0], second[1], page, 0) == page, "tee: %s", strerror(errno));
 		out(from);
 		out(offset);
-		check(splice(first[0], NULL, file, offset, page, 0) == (ssize_t)page, "splice: %s",
+		check(splice(first[0], NULL, file, offset, page, 0) == page, "splice: %s",
 		      strerror(errno));
 		out(to);
-		check(read(second[0], to, page) == (ssize_t)page, "read: %s", strerror(errno));
+		check(read(second[0], to, page) == page, "read: %s", strerror(errno));
 		check(!count_bad(to, page, SEED), "vmsplice and tee: not what was there");
 		memset(to, 0, page);
 		out(to);
-		check(pread(file, to, page, 0) == (ssize_t)page, "pread: %s", strerror(errno));
+		check(pread(file, to, page, 0) == page, "pread: %s", strerror(errno));
 		check(!count_bad(to, page, SEED), "splice: not what was there");
 	}
 }
@@ -187,12 +190,13 @@ static void filled_in(unsigned int count)
 		struct timespec *time = cold_alloc(1);
 		int fd;
 
-		strcpy(name, "/proc/self/comm");
+		memcpy(name, COMM, sizeof(COMM));
 		out(name);
 		fd = open(name, O_RDONLY | O_CLOEXEC);
 		check(fd >= 0, "open: %s", strerror(errno));
 		out(text);
-		check(read(fd, text, 100) == 9 && !strncmp(text, "apfcases", 8), "read: '%.9s'", text);
+		check(read(fd, text, 100) == 9 && !strncmp(text, "apfcases", 8),
+		      "read: '%.9s'", text);
 		out(st);
 		check(!fstat(fd, st) && S_ISREG(st->st_mode), "fstat: %s", strerror(errno));
 		close(fd);
@@ -201,8 +205,8 @@ static void filled_in(unsigned int count)
 		out(uts);
 		check(!uname(uts) && !strcmp(uts->sysname, "Linux"), "uname: %s", strerror(errno));
 		out(time);
-		check(!syscall(SYS_clock_gettime, CLOCK_MONOTONIC, time) && time->tv_sec + time->tv_nsec,
-		      "clock_gettime: %s", strerror(errno));
+		check(!syscall(SYS_clock_gettime, CLOCK_MONOTONIC, time) &&
+		      time->tv_sec + time->tv_nsec, "clock_gettime: %s", strerror(errno));
 		out(text);
 		check(getcwd(text, 100) && !strcmp(text, "/"), "getcwd: %s", strerror(errno));
 	}
@@ -233,7 +237,7 @@ static void limited(unsigned int count)
 			check(errno == ESRCH && toucher->ended, "prlimit: %s", strerror(errno));
 		}
 		toucher_ended(toucher);
-		check(!task_wait(toucher->pid), "who was limited ends with a status");
+		check(!task_wait(toucher->pid), "the task under the limit ends with a status");
 	}
 	say_overlap(overlap);
 }

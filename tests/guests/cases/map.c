@@ -46,15 +46,15 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 static void *read_page(void *arg)
 {
 	struct reader *reader = arg;
-	volatile uint64_t *word = (uint64_t *)(reader->at + cold_page());
+	uint64_t *word = (uint64_t *)(reader->at + cold_page());
 
 	if (!sigsetjmp(reader->back, 1)) {
 		__atomic_store_n(&reader->begun, 1, __ATOMIC_RELEASE);
 		cold_out_now(reader->frame);
 		if (reader->writes)
-			*word = SEED;
+			store_once(word, SEED);
 		else
-			reader->got = *word;
+			reader->got = load_once(word);
 	}
 	__atomic_store_n(&reader->ended, 1, __ATOMIC_RELEASE);
 	return NULL;
@@ -143,7 +143,8 @@ static void moved(unsigned int count)
 
 		to = mremap(at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 		check(to != MAP_FAILED, "mremap: %s", strerror(errno));
-		check(!count_bad(to + cold_page(), cold_page(), SEED), "moved, and not the same");
+		check(!count_bad(to + cold_page(), cold_page(), SEED),
+		      "not the same at its new place");
 		reader_join(&reader, waits, SEGV_MAPERR);
 		munmap(to, size);
 		overlap += waits;
@@ -167,7 +168,7 @@ static void protected(unsigned int count)
 		reader_join(&reader, waits, SEGV_ACCERR);
 		check(!mprotect(at, size, PROT_READ), "mprotect: %s", strerror(errno));
 		check(writes || !count_bad(at + cold_page(), cold_page(), SEED),
-		      "protected, and not the same");
+		      "not the same after mprotect()");
 		munmap(at, size);
 		overlap += waits;
 	}

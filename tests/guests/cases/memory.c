@@ -119,11 +119,11 @@ static void locked(unsigned int pages)
 	fill(at, size, SEED);
 	cold_out(at, size);
 	check(!mlock(at, size), "mlock: %s", strerror(errno));
-	check(!count_bad(at, size, SEED), "locked, and not the same");
+	check(!count_bad(at, size, SEED), "not the same after mlock()");
 	/* That does not keep the host from it. */
 	cold_out(at, size);
 	check(!munlock(at, size), "munlock: %s", strerror(errno));
-	check(!count_bad(at, size, SEED), "unlocked, and not the same");
+	check(!count_bad(at, size, SEED), "not the same after munlock()");
 }
 
 /* A memfd's pages are out, for read() and for who has them mapped. */

@@ -53,7 +53,7 @@ static __attribute__((noreturn)) void work(struct worker *worker)
 
 		cold_out_now(frame);
 		got = worker->by_kernel ? read_by_kernel(worker->page, ends) :
-					  *(volatile uint64_t *)worker->page;
+					  load_once(worker->page);
 		if (got == wanted)
 			__atomic_add_fetch(&worker->rounds, 1, __ATOMIC_RELAXED);
 		else
@@ -179,8 +179,7 @@ static void attached_and_detached(unsigned int count)
 
 /* Whose registers are X1: register that pages out; W2: frame; X3: page; X4: sum; X5: value. */
 extern const char step_loop[], step_load[], step_end[];
-__asm__(
-".pushsection .text\n"
+__asm__(".pushsection .text\n"
 ".balign 4\n"
 ".globl step_loop, step_load, step_end\n"
 "step_loop:	str	w2, [x1]\n"
@@ -190,10 +189,9 @@ __asm__(
 "step_end:\n"
 ".popsection\n");
 
-static __attribute__((noreturn)) void run_step_loop(const uint64_t *page)
+static __attribute__((noreturn)) void run_step_loop(const uint64_t *page, uint32_t frame)
 {
-	uint32_t frame = cold_frame(page);
-	register const volatile uint32_t *x1 __asm__("x1") = cold_register;
+	register uint32_t *x1 __asm__("x1") = cold_register;
 	register uint64_t x2 __asm__("x2") = frame;
 	register const uint64_t *x3 __asm__("x3") = page;
 	register uint64_t x4 __asm__("x4") = 0;
@@ -232,7 +230,7 @@ static void single_stepped(unsigned int count)
 	page[0] = 0x123456789abcdefULL;
 	pid = fork();
 	if (!pid)
-		run_step_loop(page);
+		run_step_loop(page, cold_frame(page));
 	sleep_ms(3);
 	check(!ptrace(PTRACE_ATTACH, pid, NULL, NULL), "PTRACE_ATTACH: %s", strerror(errno));
 	await_stop(pid, SIGSTOP);

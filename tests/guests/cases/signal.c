@@ -18,8 +18,14 @@
 #define STACK_PAGES	8
 #define SEED		17
 
-static volatile sig_atomic_t handled;
-static volatile uintptr_t handler_stack;
+/* The handler writes them while the task that it interrupts may be at them. */
+static sig_atomic_t handled;
+static uintptr_t handler_stack;
+
+static int handled_now(void)
+{
+	return __atomic_load_n(&handled, __ATOMIC_RELAXED);
+}
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
@@ -28,8 +34,9 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 
 	(void)signal;
 	/* All of the frame can be read. */
-	handled += info->si_signo == signal && user->uc_mcontext.pc;
-	handler_stack = (uintptr_t)&here;
+	__atomic_add_fetch(&handled, info->si_signo == signal && user->uc_mcontext.pc,
+			   __ATOMIC_RELAXED);
+	__atomic_store_n(&handler_stack, (uintptr_t)&here, __ATOMIC_RELAXED);
 }
 
 static char *alternate_stack(void)
@@ -54,10 +61,14 @@ static void on_a_cold_stack(unsigned int count)
 	unsigned int n;
 
 	for (n = 0; n < count; n++) {
+		uintptr_t ran_at;
+
 		cold_out(stack, STACK_PAGES * cold_page());
 		raise(n & 1 ? SIGUSR1 : SIGUSR2);
-		check(handled == (int)n + 1, "signal %u was handled %d times", n, handled);
-		check(handler_stack - (uintptr_t)stack < STACK_PAGES * cold_page(),
+		ran_at = __atomic_load_n(&handler_stack, __ATOMIC_RELAXED);
+		check(handled_now() == (int)n + 1, "signal %u was handled %d times", n,
+		      handled_now());
+		check(ran_at - (uintptr_t)stack < STACK_PAGES * cold_page(),
 		      "the handler ran on another stack");
 		touch_all(stack, STACK_PAGES);
 	}
@@ -83,12 +94,12 @@ static void on_a_cold_stack_while_waiting(unsigned int count)
 		cold_out(stack, STACK_PAGES * cold_page());
 		kill(self, SIGUSR1);
 		cold_out_now(frame);
-		check(*(volatile uint64_t *)page == wanted, "the page is wrong");
+		check(load_once(page) == wanted, "the page is wrong");
 		value = value * 1.5 + n;
 		toucher_ended(&other);
 		touch_all(stack, STACK_PAGES);
 	}
-	check(handled == (int)count, "handled %d of %u signals", handled, count);
+	check(handled_now() == (int)count, "handled %d of %u signals", handled_now(), count);
 	check(value > count, "floating point: %f", value);
 }
 
@@ -113,7 +124,8 @@ static void timer_while_waiting(unsigned int count)
 		check(!count_bad(page, cold_page(), SEED), "the page is wrong");
 	}
 	timer_delete(timer);
-	check(handled >= (int)count, "handled %d signals in %u waits", handled, count);
+	check(handled_now() >= (int)count, "handled %d signals in %u waits", handled_now(),
+	      count);
 }
 
 /* read() waits in the kernel with its buffer missing, and a signal comes: it is not lost. */
@@ -144,7 +156,8 @@ static void signal_while_the_kernel_waits(unsigned int count)
 		check(!count_bad(to, cold_page(), SEED), "read, and not what was written");
 	}
 	setitimer(ITIMER_REAL, &(struct itimerval) { 0 }, NULL);
-	check(handled >= (int)count, "handled %d signals in %u waits", handled, count);
+	check(handled_now() >= (int)count, "handled %d signals in %u waits", handled_now(),
+	      count);
 }
 
 #define RSEQ_SIG	0xd428bc00

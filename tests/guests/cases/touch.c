@@ -17,9 +17,9 @@ static void touch_page(void *arg)
 	__atomic_store_n(&toucher->begun, 1, __ATOMIC_RELEASE);
 	cold_out_now(toucher->frame);
 	if (toucher->put)
-		*toucher->at = toucher->put;
+		store_once(toucher->at, toucher->put);
 	else
-		toucher->got = *toucher->at;
+		toucher->got = load_once(toucher->at);
 	__atomic_store_n(&toucher->ended, 1, __ATOMIC_RELEASE);
 }
 
@@ -27,7 +27,7 @@ void toucher_start(struct toucher *toucher, bool is_thread)
 {
 	pid_t pid;
 
-	toucher->frame = cold_frame((const void *)toucher->at);
+	toucher->frame = cold_frame(toucher->at);
 	if (is_thread) {
 		toucher->pid = task_start(CLONE_THREAD, touch_page, toucher, NULL);
 		return;
