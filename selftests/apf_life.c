@@ -107,7 +107,10 @@ static void wake_up(struct apf_vm *v)
 	TEST_ASSERT_EQ(v->vcpu->run->system_event.type, KVM_SYSTEM_EVENT_WAKEUP);
 }
 
-/* As cold as the first, which stays as it is. Page 0 comes when it is asked for. */
+/*
+ * As cold as the first, which stays as it is. Page 0 comes once the guest was told of
+ * the token that is given up: so there are two batches, whoever is quicker.
+ */
 static void put_other_memory(struct apf_vm *v)
 {
 	static struct apf_pages other;
@@ -117,7 +120,7 @@ static void put_other_memory(struct apf_vm *v)
 
 	TEST_ASSERT(memory != MAP_FAILED, "mmap: errno %d", errno);
 	pages_create(&other, v, memory, NULL);
-	pages_policy(&other, 0, PAGE_SERVE, 0);
+	pages_policy(&other, 0, PAGE_SERVE_AT, APF_BATCHES);
 	apf_vm_set_memory(v, COLD_SLOT, false);
 	vm_set_user_memory_region(v->vm, COLD_SLOT, r->region.flags, r->region.guest_phys_addr,
 				  r->region.memory_size, memory);
