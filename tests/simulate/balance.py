@@ -91,15 +91,19 @@ def life_of(config, outcome, name):
 def take_sum(config, outcome):
     """From the job's first step, of the last boot, to its last one."""
     records = outcome.records
-    first = position(records, "again" if config["life"] in RESETS else "go")
-    guest_first, _ = neighbours(records, first)
+    again = config["life"] in RESETS
+    first = position(records, "again" if again else "go")
+    guest_first, guest_then = neighbours(records, first)
+    if not again:       # nothing moves before the first step
+        guest_then = guest_first
     found = None
     for name in ("q0", "q1", "q2"):
         earlier = {}
         for stats in list(saved_lives(outcome))[:life_of(config, outcome, name)]:
             earlier = plus(earlier, stats)
         index = position(records, name)
-        before, after = (minus(counters, guest_first) for counters in neighbours(records, index))
+        before, after = neighbours(records, index)
+        before, after = minus(before, guest_then), minus(after, guest_first)
         host = minus(plus(earlier, report.sum_stats(records[index])),
                      report.sum_stats(records[first]))
         found = Sum(host, before, after)

@@ -123,7 +123,9 @@ def boots(config):
     values, skip = rounds[0]
     end = {"reboot": ["reboot"], "sysrq": ["sysrq b"], "reset": [FOR_GOOD]}[config["life"]]
     first += ["start " + load(values, skip, "r0"), f"sleep {config['moment']}", *end]
-    second = ["apf", "stats again", *begin]
+    # The evictor outlives a reset. The counters are read twice, so that nothing of that is missing.
+    calm = ["evict off", "apf", "stats calm"] if config["evict"] else []
+    second = [*calm, "apf", "stats again", "apf", *begin]
     # The pages of the first one are there, or under way.
     for number, (values, skip) in enumerate(rounds[1:] or [(values, values["pages"])], 1):
         second += round_steps(config, values, skip, number)

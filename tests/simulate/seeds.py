@@ -138,6 +138,8 @@ RULES = (
     ({"evict_ms": (30,), "evict_pages": (1024,)}, {"evict_pages": 256}),
     ({"evict_ms": (10, 30)}, {"evict_full": 0}),
     ({"evict_full": (1, 2), "ram_delay": (1,)}, {"ram_delay": 0.1}),
+    ({"evict": ("all", "cold"), "evict_full": (1, 2), "delay": (20, 60)}, {"delay": 5}),
+    ({"evict": ("all", "cold"), "evict_full": (1, 2), "other_delay": (27, 60)}, {"other_delay": 3}),
     ({"evict": ("all", "ram"), "knob": ("hold_halt", "hold_done")}, {"knob": None}),
 )
 ROUND_RULES = (
