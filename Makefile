@@ -117,7 +117,7 @@ soak: images	## run the chains and loops for MINUTES=30
 
 .PHONY: test-all
 test-all: deps	## run all test targets one after the other, with one table (many hours)
-	@tests/all test test-long test-guests test-paranoid soak test-differential
+	@tests/all test test-long test-guests test-paranoid soak test-differential simulate
 
 .PHONY: simulate
 simulate: images	## run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)

@@ -5,9 +5,6 @@ import re
 
 # (program, what it says, reason): regular expressions over whole names.
 LISTED = (
-    (r"kselftest/futex/functional/futex_(wait|requeue|waitv)",
-     r"verdict: fail|sub: futex_\w+ .*returned.*",
-     "the waker comes 10 ms after the waiter has begun, and the waiter gives up after 30 ms"),
     (r"stress-ng/io-uring", r"verdict: fail",
      "its IORING_OP_STATX asks for a file that it has removed (ENOENT)"),
 )
