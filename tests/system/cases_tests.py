@@ -68,7 +68,7 @@ WAITS = (
     Case("attached_and_detached", 8, pages=16, kernel=6, overlap=4),
     Case("single_stepped", 40, pages=10),
     Case("stopped_and_continued", 40, pages=80, kernel=32, overlap=20),
-    Case("killed_in_a_storm", 4, pages=16, kernel=6, overlap=4),
+    Case("killed_in_a_storm", 4, pages=4, overlap=4),
     Case("group_killed", 8, pages=64, kernel=24, overlap=1),
     Case("unmapped", 4, pages=4, overlap=4),
     Case("moved", 4, pages=4, overlap=4),
