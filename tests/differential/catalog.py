@@ -120,8 +120,8 @@ KERNEL = {
     "vDSO": ["vdso_test_abi", "vdso_test_clock_getres", "vdso_test_correctness",
              "vdso_test_getcpu", "vdso_test_getrandom", "vdso_test_gettimeofday"],
 }
-# Those that look for files of theirs in the folder that they are in, or write to it.
-COPIED = ("exec", "memfd", "splice", "arm64/pauth", "arm64/fp", "filesystems")
+# Those that look for files or libraries of theirs in the folder that they are in, or write to it.
+COPIED = ("exec", "memfd", "rseq", "splice", "arm64/pauth", "arm64/fp", "filesystems")
 # Seconds that one takes at least: these are for where there is time.
 LONG = {"uffd-unit-tests": 20, "cow": 30, "migration": 20, "seccomp_bpf": 30, "posix_timers": 15,
         "mq_perf_tests": 30, "proc-uptime-001": 3, "proc-uptime-002": 3, "nsleep-lat": 10,
@@ -242,9 +242,9 @@ for (1..$#b) { exit 1 if $b[$_] < $b[$_-1] } my %h; $h{$_}++ for @a; exit(keys %
 # Of each kind some short ones, for `make test`.
 QUICK = (
     "kselftest/rseq/basic_test", "kselftest/membarrier/membarrier_test_multi_thread",
-    "kselftest/sigaltstack/sas", "kselftest/clone3/clone3", "kselftest/pidfd/pidfd_wait",
+    "kselftest/sigaltstack/sas", "kselftest/pidfd/pidfd_wait",
     "kselftest/arm64/abi/syscall-abi", "stress-ng/pthread", "stress-ng/futex", "stress-ng/fork",
-    "stress-ng/mremap", "stress-ng/sigq", "stress-ng/pipe", "cpython/test_thread", "perl/fork",
+    "stress-ng/sigq", "stress-ng/pipe", "cpython/test_thread", "perl/fork",
     "perl/threads", "sqlite/transactions", "zstd/round-trip", "coreutils/sort")
 
 

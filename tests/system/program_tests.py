@@ -20,7 +20,7 @@ import known  # noqa: E402
 import pool  # noqa: E402
 
 # Of each program: a run without faults, or next to none, has tested nothing.
-FAULTS_MIN = 20
+FAULTS_MIN = 5
 
 
 def check(name, setting, names):
