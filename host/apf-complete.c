@@ -119,7 +119,7 @@ static void apf_map(struct kvm_vcpu *vcpu, int token)
 	vcpu->arch.fault = fault;
 }
 
-/* Take finished workers. Pages that do not fit into the dirty ring stay in @done. */
+/* Take the pages that have come. Those that do not fit into the dirty ring stay in @done. */
 static void apf_reap_done(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
@@ -134,7 +134,7 @@ static void apf_reap_done(struct kvm_vcpu *vcpu)
 		/* Before work->failed is read; pairs with apf_work_done(). */
 		test_and_clear_bit(token, &apf->done);
 		reaped |= BIT(token);
-		if (apf_work_reap(apf->work[token]))
+		if (apf_work_reap(vcpu, apf->work[token]))
 			apf_map(vcpu, token);
 		else
 			failed |= BIT(token);

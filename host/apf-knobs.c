@@ -92,6 +92,13 @@ bool apf_knob_every(enum apf_knob knob)
 	return true;
 }
 
+/* Knobs that act where a thread fetches a page: then all pages are fetched by threads. */
+bool apf_knob_needs_thread(void)
+{
+	return atomic_read(&apf_knob_values[APF_KNOB_FAIL_FETCH]) ||
+	       atomic_read(&apf_knob_values[APF_KNOB_HOLD_DONE]);
+}
+
 void apf_knob_hold(enum apf_knob knob)
 {
 	unsigned int ms = apf_knob(knob);

@@ -49,6 +49,7 @@ struct apf_knob_state {
 
 unsigned int apf_knob(enum apf_knob knob);
 bool apf_knob_every(enum apf_knob knob);
+bool apf_knob_needs_thread(void);
 void apf_knob_hold(enum apf_knob knob);
 void apf_knob_rival(struct kvm_vcpu *vcpu);
 bool apf_knob_withhold(struct kvm_vcpu *vcpu);
@@ -65,6 +66,11 @@ static inline unsigned int apf_knob(enum apf_knob knob)
 }
 
 static inline bool apf_knob_every(enum apf_knob knob)
+{
+	return false;
+}
+
+static inline bool apf_knob_needs_thread(void)
 {
 	return false;
 }

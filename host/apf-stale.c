@@ -22,7 +22,7 @@ static void apf_give_up(struct kvm_vcpu *vcpu, int token)
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
 	apf_path(APF_PATH_GIVEN_UP);
-	apf_work_orphan(apf->work[token]);
+	apf_work_orphan(vcpu, apf->work[token]);
 	clear_bit(token, &apf->done);
 	apf_tokens_done(&apf->tokens, BIT(token), 0);
 	if (!apf->tokens.owed)

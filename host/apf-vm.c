@@ -71,7 +71,7 @@ void kvm_apf_init_vm(struct kvm *kvm)
 void kvm_apf_destroy_vm(struct kvm *kvm)
 {
 	if (kvm->arch.apf.pool)
-		apf_pool_put(kvm->arch.apf.pool);
+		apf_pool_destroy(kvm->arch.apf.pool);
 }
 
 static bool apf_asked_for(struct kvm *kvm)
@@ -122,7 +122,7 @@ static int apf_pool_init(struct kvm *kvm)
 	if (!pool)
 		return -ENOMEM;
 	if (cmpxchg(&kvm->arch.apf.pool, NULL, pool))
-		apf_pool_put(pool);
+		apf_pool_destroy(pool);
 
 	return 0;
 }
@@ -238,7 +238,7 @@ void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
 	apf->halt_token = APF_NO_TOKEN;
 }
 
-/* Nobody holds vcpu->mutex: only the caller and the workers still know the vCPU. */
+/* Nobody holds vcpu->mutex: only the caller, and who fetches its pages, still know the vCPU. */
 void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
@@ -248,7 +248,8 @@ void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
 		return;
 
 	for_each_set_bit(token, &apf->tokens.busy, APF_TOKENS)
-		apf_work_orphan(apf->work[token]);
+		apf_work_orphan(vcpu, apf->work[token]);
+	apf_work_free_spare(vcpu);
 
 	kfree(apf);
 }

@@ -1,228 +1,140 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: the workers that fetch the pages.
+ * Asynchronous page faults: a page under way, from the fault until it has come.
  *
- * These workers do not use virt/kvm/async_pf.c, for three reasons. Its worker always
- * asks for write access, which breaks copy-on-write, dirties the page, and fails on
- * read-only memory that the guest only reads. It runs on the system's workqueue, where
- * 64 waiting workers per vCPU would starve the rest of the host. And its teardown waits
- * for the worker, which waits for ever if a userfaultfd handler does not answer.
+ * Who fetches it. In memory with a userfaultfd, the vCPU's own no-wait attempt has
+ * posted the message, and nobody waits: the userfaultfd calls apf_uffd_wake(). All
+ * else is fetched by a thread of the VM's pool (apf-pool.c).
  *
- * Lifetime. A work item has two references. The vCPU holds one from apf_work_start()
- * to apf_work_reap() or apf_work_orphan(), and the worker holds the other. An orphan
- * goes on alone: it holds the mm_struct (not the address space) and the pool, and does
- * not touch VM or vCPU any more. So nobody ever waits for a worker.
+ * Lifetime. The vCPU has one work to spare, so that there is one before a no-wait
+ * attempt may need it. apf_work_start() makes it the work of a token; it ends by
+ * apf_work_reap() or apf_work_orphan(). A thread that fetches the page has a
+ * reference of its own, and touches no VM or vCPU any more once the vCPU has let go.
+ * So nobody ever waits for a page that does not come.
  *
- * Locking. work->lock guards work->vcpu. A worker holds it while it accesses a vCPU,
- * so after apf_work_orphan() has held the lock, the vCPU may be freed. Inside it, only
- * the scheduler's locks are taken.
+ * Locking. work->lock guards work->vcpu, and is held around all that is done to a
+ * vCPU from elsewhere: once the vCPU's thread has set work->vcpu to NULL, the vCPU may
+ * go. It is taken with interrupts off, since the wait queue's lock of a userfaultfd is
+ * held around it. Nothing but the scheduler's locks is taken inside it.
  */
 
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 #include <trace/events/kvm.h>
 
 #include "apf.h"
-
-#undef MODULE_PARAM_PREFIX
-#define MODULE_PARAM_PREFIX "kvm-arm."
+#include "apf-work.h"
 
 /*
- * How many pages may be under way on the whole host. Each of them may keep a kernel
- * thread waiting, for as long as the page takes, and no cgroup's pids.max counts that
- * thread. 4096 are all tokens of 64 vCPUs, and take 64 MiB of kernel stacks. They are
- * an eighth of 32768, the smallest usual limit of threads, so the host stays usable.
+ * set_bit() orders nothing by itself: kvm_make_request() does, and its barrier
+ * pairs with the one in kvm_check_request(), after which the vCPU's thread reads
+ * @done. A vCPU that halts looks at @done through kvm_arch_vcpu_runnable() after
+ * set_current_state(); that pairs with the barrier of the wake-up.
  */
-static unsigned int apf_pages = 4096;
-module_param(apf_pages, uint, 0644);
-MODULE_PARM_DESC(apf_pages, "Asynchronous page faults under way on the host at most; more wait as without them");
-
-static atomic_t apf_under_way;
-
-/*
- * The workers of one VM. Each VM has a workqueue of its own, so that pages of one VM
- * that never come do not block the fetching of another VM's pages. The VM holds a
- * reference, and so does each work item.
- */
-struct kvm_apf_pool {
-	struct workqueue_struct	*wq;
-	refcount_t		refs;
-	struct work_struct	free;
-};
-
-struct apf_work {
-	struct work_struct	work;
-	refcount_t		refs;
-	spinlock_t		lock;	/* guards @vcpu, see above */
-	struct kvm_vcpu		*vcpu;	/* NULL for an orphan */
-	struct kvm_apf_pool	*pool;
-	struct mm_struct	*mm;
-	gfn_t			gfn;
-	unsigned long		hva;
-	unsigned int		gup_flags;
-	int			token;
-	bool			failed;	/* written before the token's bit in @done is set */
-};
-
-static void apf_pool_free(struct work_struct *work)
+static void apf_work_tell(struct apf_work *work)
 {
-	struct kvm_apf_pool *pool = container_of(work, struct kvm_apf_pool, free);
+	struct kvm_vcpu *vcpu = work->vcpu;
 
-	destroy_workqueue(pool->wq);
-	kfree(pool);
+	lockdep_assert_held(&work->lock);
+
+	/* @failed before @done; pairs with apf_reap_done(). */
+	smp_mb__before_atomic();
+	set_bit(work->token, &vcpu->arch.apf->done);
+	kvm_make_request(KVM_REQ_APF, vcpu);
+	kvm_vcpu_kick(vcpu);
 }
 
-struct kvm_apf_pool *apf_pool_create(void)
+/* The page has come, or cannot be had. From any context, once for each work. */
+void apf_work_done(struct apf_work *work, bool failed)
 {
-	struct kvm_apf_pool *pool = apf_kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	unsigned long flags;
 
-	if (!pool)
-		return NULL;
-
-	if (!apf_knob_every(APF_KNOB_FAIL_ALLOC))
-		pool->wq = alloc_workqueue("kvm-apf/%d", WQ_UNBOUND, 0,
-					   task_pid_nr(current));
-	if (!pool->wq) {
-		kfree(pool);
-		return NULL;
-	}
-
-	refcount_set(&pool->refs, 1);
-	INIT_WORK(&pool->free, apf_pool_free);
-
-	return pool;
-}
-
-/* A worker of the pool may drop the last reference, but cannot destroy its own queue. */
-void apf_pool_put(struct kvm_apf_pool *pool)
-{
-	if (refcount_dec_and_test(&pool->refs))
-		queue_work(system_unbound_wq, &pool->free);
-}
-
-static void apf_work_put(struct apf_work *work)
-{
-	if (!refcount_dec_and_test(&work->refs))
-		return;
-
-	mmdrop(work->mm);
-	apf_pool_put(work->pool);
-	kfree(work);
-}
-
-/*
- * Fault the page in, and wait for as long as that takes. The page is not pinned after
- * that: the vCPU's next no-wait attempt finds it, or starts over if it is gone.
- */
-static bool apf_work_fetch(struct apf_work *work)
-{
-	struct mm_struct *mm = work->mm;
-	int locked = 1;
-	long got;
-
-	/* If mmget_not_zero() fails, the VMM is exiting, and nobody needs the page. */
-	if (apf_knob_every(APF_KNOB_FAIL_FETCH) || !mmget_not_zero(mm))
-		return false;
-
-	mmap_read_lock(mm);
-	got = get_user_pages_remote(mm, work->hva, 1, work->gup_flags, NULL, &locked);
-	if (locked)
-		mmap_read_unlock(mm);
-	mmput(mm);
-
-	return got == 1;
-}
-
-/*
- * Tell the vCPU, unless it has given the work up. set_bit() orders nothing by itself;
- * the barrier in kvm_make_request() does. It pairs with the one in kvm_check_request(),
- * after which the vCPU's thread reads @done. A vCPU that halts reads @done in
- * kvm_arch_vcpu_runnable() after set_current_state(), which pairs with the barrier in
- * the wake-up.
- */
-static void apf_work_done(struct apf_work *work)
-{
-	struct kvm_vcpu *vcpu;
-
-	spin_lock(&work->lock);
-	vcpu = work->vcpu;
-	if (vcpu) {
-		/* work->failed before @done; pairs with apf_reap_done(). */
-		smp_mb__before_atomic();
-		set_bit(work->token, &vcpu->arch.apf->done);
-		kvm_make_request(KVM_REQ_APF, vcpu);
-		kvm_vcpu_kick(vcpu);
-	}
-	spin_unlock(&work->lock);
-}
-
-/* Lower apf_under_way before the vCPU is told, since it may start the next work at once. */
-static void apf_work_execute(struct work_struct *w)
-{
-	struct apf_work *work = container_of(w, struct apf_work, work);
-
-	work->failed = !apf_work_fetch(work);
-	apf_knob_hold(APF_KNOB_HOLD_DONE);
-	atomic_dec(&apf_under_way);
 	trace_kvm_async_pf_completed(work->hva, gfn_to_gpa(work->gfn));
-	apf_work_done(work);
-	apf_work_put(work);
+
+	spin_lock_irqsave(&work->lock, flags);
+	work->failed = failed;
+	work->come = true;
+	if (work->vcpu)
+		apf_work_tell(work);
+	spin_unlock_irqrestore(&work->lock, flags);
 }
 
-static struct apf_work *apf_work_alloc(void)
+#ifdef CONFIG_KVM_ARM_APF_UFFD
+/* The page is there, or the userfaultfd is gone: the vCPU's next attempt tells. */
+void apf_uffd_wake(struct userfaultfd_async *async)
 {
-	struct apf_work *work = NULL;
+	apf_work_done(container_of(async, struct apf_work, uffd), false);
+}
+#endif
 
-	if ((unsigned int)atomic_inc_return(&apf_under_way) <= READ_ONCE(apf_pages))
-		work = apf_kzalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
+void apf_work_put(struct apf_work *work)
+{
+	if (refcount_dec_and_test(&work->refs))
+		kfree(work);
+}
+
+static struct apf_work *apf_work_alloc(gfp_t gfp)
+{
+	struct apf_work *work = apf_kzalloc(sizeof(*work), gfp | __GFP_ACCOUNT);
+
 	if (!work)
-		atomic_dec(&apf_under_way);
+		return NULL;
+
+	refcount_set(&work->refs, 1);
+	spin_lock_init(&work->lock);
+	INIT_LIST_HEAD(&work->node);
+	apf_uffd_init(work);
 
 	return work;
+}
+
+/* As it was allocated, for another page. */
+static void apf_work_renew(struct apf_work *work)
+{
+	work->vcpu = NULL;
+	work->come = false;
+	work->failed = false;
 }
 
 /**
- * apf_work_start - have a page fetched
- * @vcpu:	the vCPU that needs the page
- * @token:	its bit in @done is set when the page is there, or cannot be had
- * @gfn:	the page, for the tracepoint
- * @hva:	address of the page in current->mm
- * @write_fault: fetch it for writing; a read must stay a read, see above
+ * apf_work_prepare - see that the vCPU has a work to spare
+ * @vcpu:	the vCPU, about to try to get a page without waiting
+ * @gfn:	the page
+ * @hva:	where it belongs, in current->mm
+ * @write_fault: it is to be fetched for writing; a read must stay a read
  *
- * Return: the vCPU's reference to the work; or NULL if memory is short or too many
- * pages are under way on the host. Then the caller waits for the page itself.
+ * Return: the work, which stays the vCPU's, or NULL if there is no memory now: the
+ * caller is about to wait anyway, so it may as well wait for the page.
  */
-struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
-				unsigned long hva, bool write_fault)
+struct apf_work *apf_work_prepare(struct kvm_vcpu *vcpu, gfn_t gfn,
+				  unsigned long hva, bool write_fault)
 {
-	struct apf_work *work;
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	struct apf_work *work = apf->spare;
 
-	lockdep_assert_held(&vcpu->mutex);
-
-	work = apf_work_alloc();
+	if (!work)
+		work = apf->spare = apf_work_alloc(GFP_NOWAIT | __GFP_NOWARN);
 	if (!work)
 		return NULL;
 
-	INIT_WORK(&work->work, apf_work_execute);
-	refcount_set(&work->refs, 2);
-	spin_lock_init(&work->lock);
-	work->vcpu = vcpu;
-	work->pool = vcpu->kvm->arch.apf.pool;
-	refcount_inc(&work->pool->refs);
-	work->mm = current->mm;
-	mmgrab(work->mm);
 	work->gfn = gfn;
 	work->hva = hva;
-	work->token = token;
 	work->gup_flags = apf_gup_flags(write_fault);
 
-	queue_work(work->pool->wq, &work->work);
-
 	return work;
+}
+
+/* What was prepared is not needed: nothing is left posted for it. */
+void apf_work_unprepare(struct kvm_vcpu *vcpu)
+{
+	struct apf_work *work = vcpu->arch.apf->spare;
+
+	if (!work)
+		return;
+
+	apf_uffd_end(work);
+	apf_work_renew(work);
 }
 
 /* The caller has a reference to the work. */
@@ -231,35 +143,100 @@ unsigned long apf_work_hva(const struct apf_work *work)
 	return work->hva;
 }
 
-/* The lock waits for a worker that has set its bit in @done and still kicks the vCPU. */
-static void apf_work_detach(struct apf_work *work)
+/* Tell @vcpu from now on, and now, if the page has come already. */
+static void apf_work_attach(struct apf_work *work, struct kvm_vcpu *vcpu)
 {
-	spin_lock(&work->lock);
-	work->vcpu = NULL;
-	spin_unlock(&work->lock);
-	apf_work_put(work);
+	unsigned long flags;
+
+	spin_lock_irqsave(&work->lock, flags);
+	work->vcpu = vcpu;
+	if (work->come)
+		apf_work_tell(work);
+	spin_unlock_irqrestore(&work->lock, flags);
 }
 
 /*
- * Give up the vCPU's reference to a work whose bit in @done was set.
- * Return: whether the worker got the page.
+ * The lock: who has set the bit in @done may still be in the kick. Return: whether
+ * the page has come.
  */
-bool apf_work_reap(struct apf_work *work)
+static bool apf_work_detach(struct apf_work *work)
 {
+	unsigned long flags;
+	bool come;
+
+	spin_lock_irqsave(&work->lock, flags);
+	work->vcpu = NULL;
+	come = work->come;
+	spin_unlock_irqrestore(&work->lock, flags);
+
+	return come;
+}
+
+/**
+ * apf_work_start - have the page fetched that apf_work_prepare() was called for
+ * @vcpu:	the vCPU that wants it; the caller is its thread
+ * @token:	its bit in @done is set when the page is there, or cannot be had
+ *
+ * Return: the vCPU's reference to the work, or NULL if nobody can fetch it.
+ */
+struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+	struct apf_work *work = apf->spare;
+
+	/* There was no memory for one. */
+	if (!work)
+		return NULL;
+
+	work->token = token;
+	if (!apf_uffd_posted(work) && !apf_pool_queue(vcpu->kvm->arch.apf.pool, work))
+		return NULL;
+
+	apf->spare = NULL;
+	apf_work_attach(work, vcpu);
+
+	return work;
+}
+
+/*
+ * Give up a work whose bit in @done was set. If nobody else has it, it is there for
+ * the next page. Return: whether the page could be had.
+ */
+bool apf_work_reap(struct kvm_vcpu *vcpu, struct apf_work *work)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	bool failed = work->failed;
 
 	apf_work_detach(work);
+	apf_uffd_end(work);
+	if (!apf->spare && refcount_read(&work->refs) == 1) {
+		apf_work_renew(work);
+		apf->spare = work;
+	} else {
+		apf_work_put(work);
+	}
 
 	return !failed;
 }
 
-/* Give up the vCPU's reference to a work that may still be under way. */
-void apf_work_orphan(struct apf_work *work)
+/* The vCPU is destroyed. */
+void apf_work_free_spare(struct kvm_vcpu *vcpu)
 {
-	if (cancel_work(&work->work)) {	/* the worker will not run */
-		atomic_dec(&apf_under_way);
-		apf_work_put(work);
-	}
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
+	if (!apf->spare)
+		return;
+
+	apf_work_unprepare(vcpu);
+	apf_work_put(apf->spare);
+	apf->spare = NULL;
+}
+
+/* Give up a work that may still be under way. */
+void apf_work_orphan(struct kvm_vcpu *vcpu, struct apf_work *work)
+{
 	apf_work_detach(work);
+	apf_uffd_end(work);
+	apf_pool_cancel(vcpu->kvm->arch.apf.pool, work);
+	apf_work_put(work);
 }

@@ -4,18 +4,22 @@
  * page it faulted on. How a fault travels:
  *
  *   user_mem_abort()
- *     kvm_apf_faultin_pfn()	tries without waiting; done if the page is there
- *       apf_fault()		it would block: find its token (apf-stale.c) or
- *				take a new one
- *         apf_work_start()	have a worker fetch the page (apf-work.c)
+ *     kvm_apf_faultin_pfn()	tries without waiting (apf-attempt.c); done if the page is
+ *				there. Else it finds the page's token (apf-stale.c).
+ *				In memory with a userfaultfd, the attempt asks for
+ *				the page
+ *       apf_fault()		takes a new token, unless there is one
+ *         apf_work_start()	the page is asked for (apf-work.c), or a thread fetches
+ *				it (apf-pool.c)
  *         apf_decide()		what the vCPU does meanwhile (apf-decide.h):
  *           apf_announce()	  tell the guest: block (apf-block.c) and PPI
  *				  (apf-deliver.c)
  *           KVM_REQ_APF	  halt
  *           or wait here	  as without APF
  *
- *   apf_work_execute()		a worker: fetches the page, sets the token's bit
- *				in @done, makes KVM_REQ_APF, kicks the vCPU
+ *   apf_work_done()		the page has come: the thread that fetched it, or the
+ *				userfaultfd, sets the token's bit in @done, makes
+ *				KVM_REQ_APF, kicks the vCPU
  *
  *   check_vcpu_requests()
  *     kvm_apf_handle_request()
@@ -23,7 +27,7 @@
  *       apf_complete()		map all pages that have come, write their ready
  *				bits, pend one PPI (apf-complete.c)
  *
- * All of this but the worker runs in the vCPU's own thread, with vcpu->mutex held.
+ * All of this but apf_work_done() runs in the vCPU's own thread, with vcpu->mutex held.
  *
  * Locks. vcpu->mutex guards struct kvm_vcpu_apf, see apf.h. Inside it are taken:
  * kvm->srcu around accesses to memslots and to the block; config_lock for the INTID;
@@ -39,9 +43,8 @@
 #include "apf.h"
 #include "apf-decide.h"
 
-/* Take a token and start a worker for a new page. Return: the token, or APF_NO_TOKEN. */
-static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
-		     gfn_t gfn, bool write_fault)
+/* Take a token for a new page, and have it fetched. Return: the token, or APF_NO_TOKEN. */
+static int apf_start(struct kvm_vcpu *vcpu, gfn_t gfn)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	int token = apf_tokens_alloc(&apf->tokens, gfn);
@@ -51,9 +54,7 @@ static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 
 	apf->esr[token] = kvm_vcpu_get_esr(vcpu);
 	apf->declined_pc[token] = 0;
-	apf->work[token] = apf_work_start(vcpu, token, gfn,
-					  __gfn_to_hva_memslot(slot, gfn),
-					  write_fault);
+	apf->work[token] = apf_work_start(vcpu, token);
 	if (!apf->work[token]) {
 		apf_tokens_cancel(&apf->tokens, token);
 		return APF_NO_TOKEN;
@@ -180,25 +181,26 @@ static bool apf_carry_out(struct kvm_vcpu *vcpu, int token, bool repeated,
 	return false;
 }
 
-/* The host does not have the page. Return: false if the caller has to wait for it. */
-static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
-		      gfn_t gfn, bool write_fault)
+/**
+ * apf_fault - do something better than to wait for a page
+ * @vcpu:	the vCPU that faulted; it can take interrupts
+ * @gfn:	the page
+ * @token:	its token, or APF_NO_TOKEN: then apf_work_prepare() was called for it
+ *
+ * Return: false if the caller has to wait for the page.
+ */
+bool apf_fault(struct kvm_vcpu *vcpu, gfn_t gfn, int token)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	int token = apf_find_token(vcpu, gfn, __gfn_to_hva_memslot(slot, gfn));
 	bool repeated = token >= 0;
 	struct apf_facts facts;
-
-	/* The vCPU cannot take an interrupt, so a pending one would make halts spin. */
-	if (*vcpu_cpsr(vcpu) & PSR_I_BIT)
-		return false;
 
 	/* The caller's attempt that waits reports the error as without APF. */
 	if (apf_tokens_take_failed(&apf->tokens, gfn))
 		return false;
 
 	if (!repeated)
-		token = apf_start(vcpu, slot, gfn, write_fault);
+		token = apf_start(vcpu, gfn);
 	if (token < 0)
 		return false;
 
@@ -210,74 +212,6 @@ static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 	apf_gather(vcpu, token, repeated, &facts);
 
 	return apf_carry_out(vcpu, token, repeated, apf_decide(&facts));
-}
-
-static kvm_pfn_t apf_gfn_to_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
-				bool *async, bool write_fault, bool *writable)
-{
-	return __gfn_to_pfn_memslot(slot, gfn, false, false, async, write_fault,
-				    writable, NULL);
-}
-
-/*
- * Can a worker fetch the page? hva_to_pfn() reports "would block" for every page that
- * the no-wait attempt did not get. get_user_pages() tells them apart: it returns 0 if
- * waiting would bring the page, and an error if nothing would.
- */
-static bool apf_is_to_come(const struct kvm_memory_slot *slot, gfn_t gfn,
-			   bool write_fault)
-{
-	return !get_user_pages_unlocked(__gfn_to_hva_memslot(slot, gfn), 1, NULL,
-					apf_gup_flags(write_fault) | FOLL_NOWAIT);
-}
-
-/**
- * kvm_apf_faultin_pfn - get the page of a stage-2 fault, or have it fetched
- * @vcpu:	the vCPU that faulted
- * @slot:	memslot of @gfn; not device memory
- * @gfn:	the page
- * @nested:	the fault was taken on behalf of a nested guest
- * @write_fault: the access was a write
- * @writable:	set to whether the page may be mapped for writing
- *
- * Return: as __gfn_to_pfn_memslot(); or KVM_PFN_APF_PENDING if a worker fetches the
- * page, and the fault handler has to go back to the run loop.
- */
-kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
-			      const struct kvm_memory_slot *slot, gfn_t gfn,
-			      bool nested, bool write_fault, bool *writable)
-{
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	bool mapping = apf && apf->mapping;
-	bool would_block = false;
-	kvm_pfn_t pfn;
-
-	lockdep_assert_held(&vcpu->mutex);
-	lockdep_assert(srcu_read_lock_held(&vcpu->kvm->srcu));
-
-	vcpu->stat.stage2_aborts += !mapping;
-	if (!apf || nested || kvm_slot_can_be_private(slot))
-		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
-
-	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
-
-	/*
-	 * The page came, and is gone again or has gone bad. The guest is somewhere else
-	 * now and may never touch the page; if it does, that access reports the error.
-	 */
-	if (mapping && is_error_noslot_pfn(pfn))
-		return KVM_PFN_APF_PENDING;
-
-	if (!would_block)
-		return pfn;
-
-	if (apf_is_to_come(slot, gfn, write_fault)) {
-		if (apf_fault(vcpu, slot, gfn, write_fault))
-			return KVM_PFN_APF_PENDING;
-		vcpu->stat.apf_sync++;
-	}
-
-	return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
 }
 
 /*

@@ -20,11 +20,12 @@ struct apf_work;
 /**
  * struct kvm_vcpu_apf - APF state of a vCPU; exists only if APF is on for its VM
  * @tokens:	the pages under way, and the ready bits that the guest is owed
- * @work:	the work item of each busy token
+ * @work:	the page of each busy token
+ * @spare:	one for the next page, or NULL
  * @esr:	the syndrome of the fault that each busy token was taken for. ISS2 is
  *		left out: it does not matter for memory that can be mapped
  * @declined_pc: the instruction for which the guest last declined each token, or 0
- * @done:	bit n: the worker of token n has finished. Workers set bits; the
+ * @done:	bit n: the page of token n has come. apf_work_done() sets bits; the
  *		vCPU's thread clears them when the dirty ring has room
  * @enable:	the ENABLE word in force, 0: disabled
  * @block:	where the guest's block is
@@ -41,12 +42,13 @@ struct apf_work;
  * vcpu->mutex guards all of it but @done. Two members are also read without the
  * mutex: kvm_apf_has_work() reads @retry from any thread, and kvm_apf_vcpu_load()
  * reads @retry and @announces when the vCPU's thread is scheduled in. The state is
- * allocated before the vCPU first runs and freed with the vCPU. Workers may outlive
- * it: apf_work_orphan() makes them forget the vCPU.
+ * allocated before the vCPU first runs and freed with the vCPU. A page may take longer:
+ * apf_work_orphan() makes its work forget the vCPU.
  */
 struct kvm_vcpu_apf {
 	struct apf_tokens	tokens;
 	struct apf_work		*work[APF_TOKENS];
+	struct apf_work		*spare;
 	u32			esr[APF_TOKENS];
 	u64			declined_pc[APF_TOKENS];
 	unsigned long		done;
@@ -102,14 +104,22 @@ static inline unsigned int apf_gup_flags(bool write_fault)
 	return FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT | (write_fault ? FOLL_WRITE : 0);
 }
 
-/* apf-work.c */
+/* apf-pool.c */
 struct kvm_apf_pool *apf_pool_create(void);
-void apf_pool_put(struct kvm_apf_pool *pool);
-struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
-				unsigned long hva, bool write_fault);
-bool apf_work_reap(struct apf_work *work);
-void apf_work_orphan(struct apf_work *work);
+void apf_pool_destroy(struct kvm_apf_pool *pool);
+
+/* apf-work.c */
+struct apf_work *apf_work_prepare(struct kvm_vcpu *vcpu, gfn_t gfn,
+				  unsigned long hva, bool write_fault);
+void apf_work_unprepare(struct kvm_vcpu *vcpu);
+struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token);
+bool apf_work_reap(struct kvm_vcpu *vcpu, struct apf_work *work);
+void apf_work_orphan(struct kvm_vcpu *vcpu, struct apf_work *work);
+void apf_work_free_spare(struct kvm_vcpu *vcpu);
 unsigned long apf_work_hva(const struct apf_work *work);
+
+/* apf.c */
+bool apf_fault(struct kvm_vcpu *vcpu, gfn_t gfn, int token);
 
 /* apf-stale.c */
 int apf_find_token(struct kvm_vcpu *vcpu, gfn_t gfn, unsigned long hva);
