@@ -150,11 +150,14 @@ static kvm_pfn_t apf_get_slow(struct kvm_vcpu *vcpu, const struct apf_request *r
 		return pfn;
 	}
 
-	if (!masked && apf_fault(vcpu, req->gfn, token))
+	if (masked)
+		vcpu->stat.apf_sync_masked++;
+	else if (apf_fault(vcpu, req->gfn, token))
 		return KVM_PFN_APF_PENDING;
 
-	apf_work_unprepare(vcpu);
+	/* The sum of all apf_sync_*. */
 	vcpu->stat.apf_sync++;
+	apf_work_unprepare(vcpu);
 
 	return apf_wait_for_pfn(req, writable);
 }

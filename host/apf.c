@@ -49,13 +49,16 @@ static int apf_start(struct kvm_vcpu *vcpu, gfn_t gfn)
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	int token = apf_tokens_alloc(&apf->tokens, gfn);
 
-	if (token < 0)
+	if (token < 0) {
+		vcpu->stat.apf_sync_token++;
 		return APF_NO_TOKEN;
+	}
 
 	apf->esr[token] = kvm_vcpu_get_esr(vcpu);
 	apf->declined_pc[token] = 0;
 	apf->work[token] = apf_work_start(vcpu, token);
 	if (!apf->work[token]) {
+		vcpu->stat.apf_sync_thread++;
 		apf_tokens_cancel(&apf->tokens, token);
 		return APF_NO_TOKEN;
 	}
@@ -144,6 +147,7 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, bool repeated,
 static bool apf_announce(struct kvm_vcpu *vcpu, int token, bool repeated)
 {
 	if (apf_block_announce(vcpu, token, *vcpu_pc(vcpu))) {
+		vcpu->stat.apf_sync_block++;
 		apf_path(APF_PATH_UNTOLD);
 		return false;
 	}
@@ -171,9 +175,11 @@ static bool apf_carry_out(struct kvm_vcpu *vcpu, int token, bool repeated,
 		apf_path(APF_PATH_REENTERED);
 		return true;
 	case APF_STUCK:
+		vcpu->stat.apf_sync_stuck++;
 		apf_path(APF_PATH_STUCK);
 		break;
 	case APF_UNREADABLE:
+		vcpu->stat.apf_sync_block++;
 		apf_path(APF_PATH_UNREADABLE);
 		break;
 	}
@@ -187,7 +193,7 @@ static bool apf_carry_out(struct kvm_vcpu *vcpu, int token, bool repeated,
  * @gfn:	the page
  * @token:	its token, or APF_NO_TOKEN: then apf_work_prepare() was called for it
  *
- * Return: false if the caller has to wait for the page.
+ * Return: false if the caller has to wait for the page. Why is counted.
  */
 bool apf_fault(struct kvm_vcpu *vcpu, gfn_t gfn, int token)
 {
@@ -196,8 +202,10 @@ bool apf_fault(struct kvm_vcpu *vcpu, gfn_t gfn, int token)
 	struct apf_facts facts;
 
 	/* The caller's attempt that waits reports the error as without APF. */
-	if (apf_tokens_take_failed(&apf->tokens, gfn))
+	if (apf_tokens_take_failed(&apf->tokens, gfn)) {
+		vcpu->stat.apf_sync_failed++;
 		return false;
+	}
 
 	if (!repeated)
 		token = apf_start(vcpu, gfn);
