@@ -111,7 +111,7 @@ def refuse_edited(tree, record, verb):
     if changed:
         names = "".join(f"\n  {path}" for path in changed)
         raise LabError(f"edited since they were grafted into {tree}:{names}\nNothing was changed. "
-                       f"Save your edits, then `lab/graft {verb} --force {tree}` drops them.")
+                       f"Save your edits, then `python3 -m lab graft {verb} --force {tree}` drops them.")
 
 
 def patched_paths(patch):

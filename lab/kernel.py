@@ -7,17 +7,18 @@ import re
 import shutil
 import subprocess
 
-from lab import graft, paths, source
+from lab import graft, kernels, paths, source
 from lab.term import LabError, Meter, run_logged, say, step
 
 # Lines that a build from nothing prints; only a guess for the percentage.
 LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
-FLAVOURS = ("lab", "nodriver", "paranoid")
+# Those of `make test`.
+FLAVOURS = kernels.flavours_for("test")
 # Those that do without what only the benchmark needs, by flavours/lean.config.
-LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep", "voluntary", "rt")
+LEAN = tuple(name for name, flavour in kernels.FLAVOURS.items() if flavour.lean)
 # Those that check themselves: how many times as long they may take.
-SLOW = {"paranoid": 5, "kcsan": 4}
+SLOW = {name: flavour.slow for name, flavour in kernels.FLAVOURS.items() if flavour.slow > 1}
 
 # Fixed, so that two builds of the same source are the same to the byte.
 IDENTITY = {

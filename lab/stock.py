@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import apt, graft, images, kernel, paths
+from lab import apt, graft, images, kernel, kernels, paths
 from lab.cpio import Archive
 from lab.term import LabError, run_logged, step
 
@@ -24,19 +24,11 @@ LOG = paths.LOG / "stock.log"
 HINT = "Debian's kernels come from the archive that /etc/apt names: is it reachable?"
 
 # Name -> package that depends on the newest kernel of its kind; -headers- likewise.
-KERNELS = {
-    "cloud-6.12": "linux-image-6.12-cloud-arm64",
-    "arm64-6.12": "linux-image-6.12-arm64",
-    "rt-6.12": "linux-image-6.12-rt-arm64",
-    "16k-6.12": "linux-image-6.12-arm64-16k",
-    "cloud-6.1": "linux-image-cloud-arm64",
-    "arm64-6.1": "linux-image-arm64",
-    "rt-6.1": "linux-image-rt-arm64",
-}
-# A kernel of the lab's own, built by lab/kernel, which loads the driver like one of theirs.
+KERNELS = {name: row.package for name, row in kernels.STOCK.items()}
+# A kernel of the lab's own, which loads the driver like one of theirs.
 LOCKDEP = "lockdep"
 # Those of `make test`.
-FEW = ("cloud-6.12", "cloud-6.1")
+FEW = kernels.stock_for("test")
 # A guest's first step: a distribution's kernel is not through with itself when it starts init.
 SETTLE = "sleep 500"
 
@@ -63,7 +55,7 @@ def stamp(name):
 
 
 def release(name):
-    """Such as 6.12.117+deb12-cloud-arm64; "" if it has not been fetched, or built."""
+    """As `uname -r` says it in the guest; "" if it has not been fetched, or built."""
     if name == LOCKDEP:
         return f"the lab's {name} kernel" if image(name).exists() else ""
     text = graft.read(stamp(name))
@@ -262,7 +254,7 @@ def ensure(names):
     if unknown:
         raise LabError(f"no such kernel: {', '.join(unknown)}; there is {', '.join(known)}")
     if LOCKDEP in names and not release(LOCKDEP):
-        raise LabError(f"the kernel {LOCKDEP} is not built: run `lab/kernel {LOCKDEP}`")
+        raise LabError(f"the kernel {LOCKDEP} is not built: run `python3 -m lab kernel {LOCKDEP}`")
     missing = [name for name in names
                if name in KERNELS and not (release(name) and image(name).exists())]
     if missing:

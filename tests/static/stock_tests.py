@@ -15,7 +15,7 @@ MODULES = [("kvm_apf", name) for name in stock.KERNELS
 
 
 def check_build(module, name):
-    assert stock.release(name), f"not fetched: `lab/stock {name}`"
+    assert stock.release(name), f"not fetched: `python3 -m lab stock {name}`"
     with cache_lock():
         status, said = stock.compile_module(name, module, "W=1", "C=2")
     assert not status and not said.strip(), said or f"make failed with status {status}"
