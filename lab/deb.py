@@ -136,3 +136,10 @@ def build(out):
         made.append(pack(root, out, fields))
         shutil.rmtree(root)
     return made
+
+
+def command(_args):
+    """Make the Debian packages, in out/deb."""
+    for package in build(paths.OUT / "deb"):
+        print(package)
+    return 0

@@ -76,19 +76,21 @@ class Flavour:
     """A configuration of the lab's kernel: hooks/*/lab.config with flavours/NAME.config on top.
 
     targets: the targets of make that use it. seconds: what its first build takes on two CPUs,
-    once the first flavour is there. lean: without what only the benchmark needs, by
+    once the first flavour is there; lines: how many it prints. Both are guesses that serve the
+    display of progress. lean: without what only the benchmark needs, by
     flavours/lean.config. slow: it checks itself, and may take so many times as long.
     """
 
     targets: tuple
     seconds: int
+    lines: int = 1100
     lean: bool = False
     slow: int = 1
 
 
 FLAVOURS = {
-    "lab": Flavour(BOOTS, 550),
-    "nodriver": Flavour(BOOTS, 60),
+    "lab": Flavour(BOOTS, 550, 1390),
+    "nodriver": Flavour(BOOTS, 60, 130),
     "paranoid": Flavour(("test", "test-paranoid"), 560, lean=True, slow=5),
     "kcsan": Flavour(("test-paranoid",), 480, lean=True, slow=4),
     "lockdep": Flavour(("test-guests",), 480, lean=True),

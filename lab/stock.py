@@ -16,10 +16,11 @@ from pathlib import Path
 
 from lab import apt, graft, images, kernel, kernels, paths
 from lab.cpio import Archive
-from lab.term import LabError, run_logged, step
+from lab.term import LabError, cache_lock, run_logged, say, step
 
 FOLDER = paths.CACHE / "stock"
 ROOT = FOLDER / "root"
+FIRMWARE = ROOT / "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 LOG = paths.LOG / "stock.log"
 HINT = "Debian's kernels come from the archive that /etc/apt names: is it reachable?"
 
@@ -201,7 +202,7 @@ def whole_archive(name, when):
 
 def firmware():
     """Debian's UEFI for QEMU's virt machine, which describes it to the guest by ACPI."""
-    path = ROOT / "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+    path = FIRMWARE
     if not path.exists():
         with step("fetching UEFI for QEMU"), apt.state("firmware") as state:
             state.update(LOG)
@@ -235,6 +236,18 @@ def digest(name):
     return total.hexdigest()
 
 
+def is_fetched(name):
+    return bool(release(name)) and image(name).exists()
+
+
+def is_built(name):
+    return graft.read(FOLDER / name / "built") == digest(name).encode()
+
+
+def is_due(names):
+    return any(not is_fetched(name) or not is_built(name) for name in names)
+
+
 def build(name):
     """Our modules, unless they are up to date."""
     built = FOLDER / name / "built"
@@ -255,8 +268,7 @@ def ensure(names):
         raise LabError(f"no such kernel: {', '.join(unknown)}; there is {', '.join(known)}")
     if LOCKDEP in names and not release(LOCKDEP):
         raise LabError(f"the kernel {LOCKDEP} is not built: run `python3 -m lab kernel {LOCKDEP}`")
-    missing = [name for name in names
-               if name in KERNELS and not (release(name) and image(name).exists())]
+    missing = [name for name in names if name in KERNELS and not is_fetched(name)]
     if missing:
         try:
             with step(f"fetching Debian's kernels: {', '.join(missing)}"):
@@ -265,3 +277,28 @@ def ensure(names):
             raise LabError(f"{error}\n{HINT}") from error
     for name in names:
         build(name)
+
+
+def provide(names, with_firmware=False):
+    """ensure(), on a Debian system."""
+    if not shutil.which("apt-get"):
+        say("not a Debian system: what needs Debian's kernels is left out")
+        return
+    with cache_lock():
+        ensure(names)
+        if with_firmware:
+            firmware()
+
+
+def arguments(parser):
+    parser.add_argument("kernel", nargs="*",
+                        help=f"of {' '.join(KERNELS)}; all: each, the lab's {LOCKDEP}, "
+                             f"and UEFI for QEMU (default: {' '.join(FEW)})")
+
+
+def command(args):
+    """Fetch Debian's own arm64 kernels with their headers, and build our modules for them."""
+    names = args.kernel or FEW
+    every = "all" in names
+    provide((*KERNELS, LOCKDEP) if every else tuple(names), every)
+    return 0
