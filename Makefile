@@ -68,65 +68,65 @@ programs: deps	## 5 min | 1 s | make the disk image of programs that judge thems
 .PHONY: demo
 demo: deps	## 13 min | 2 min | the demonstration: table, pictures, out/demo.json
 	@$(LAB) setup demo
-	@bench/demo
+	@python3 -m bench demo
 
 .PHONY: bench
 bench: deps	## 30 min | 15 min | measure a choice: out/report.html, out/bench.json
 	@$(LAB) setup bench
-	@bench/measure
+	@python3 -m bench measure
 
 .PHONY: bench-full
 bench-full: deps	## 1 h 45 | 1 h 30 | measure everything
 	@$(LAB) setup bench-full
-	@bench/measure --full
+	@python3 -m bench measure --full
 
 .PHONY: test
 test: deps	## 40 min | 30 min | run all tests (T=<regex>: some of them)
 	@$(LAB) setup --plan test
-	@tests/tap +source="$(LAB) kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards bench dkms seeds differential" \
+	@python3 -m tests.tap +source="$(LAB) kernel --source-only" \
+		static="python3 -m tests.static" \
 		unit="$(UNIT)" \
 		models="models/run" \
 		+setup="$(LAB) setup --quiet test" \
-		kernel="tests/static/run kernel stock" \
-		system="tests/system/run"
+		kernel="python3 -m tests.static --built" \
+		system="python3 -m tests.system"
 
 .PHONY: test-paranoid
 test-paranoid: deps	## 2 h 30 | 2 h | run the system tests on kernels that check themselves
 	@$(LAB) setup test-paranoid
-	@tests/tap paranoid="env KERNEL_FLAVOUR=paranoid tests/system/run" \
-		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
+	@python3 -m tests.tap paranoid="env KERNEL_FLAVOUR=paranoid python3 -m tests.system" \
+		kcsan="env KERNEL_FLAVOUR=kcsan python3 -m tests.system"
 
 .PHONY: test-guests
 test-guests: deps	## hours | | run the tests with each of Debian's kernels, and others, as a guest
 	@$(LAB) deps lintian debootstrap
 	@$(LAB) setup --plan test-guests
-	@tests/tap +setup="$(LAB) setup --quiet test-guests" \
-		static="tests/static/run stock deb" guests="tests/system/run --guests"
+	@python3 -m tests.tap +setup="$(LAB) setup --quiet test-guests" \
+		static="python3 -m tests.static stock deb" guests="python3 -m tests.system --guests"
 
 .PHONY: test-long
 test-long: deps	## hours | | run the long system tests: 10,000 threads that end, other page sizes, ...
 	@$(LAB) setup test-long
-	@tests/tap long="tests/system/run --long"
+	@python3 -m tests.tap long="python3 -m tests.system --long"
 
 .PHONY: test-differential
 test-differential: deps	## hours | | run programs of others while memory goes missing, compare the levels
 	@$(LAB) setup test-differential
-	@tests/differential/run
+	@python3 -m tests.differential
 
 .PHONY: soak
 soak: deps	## 45 min | 30 min | run the chains and loops for MINUTES=30
 	@$(LAB) setup soak
-	@tests/soak
+	@python3 -m tests.soak
 
 .PHONY: test-all
 test-all: deps	## a day | | run all test targets one after the other, with one table
-	@tests/all test test-long test-guests test-paranoid soak test-differential simulate
+	@python3 -m tests.all test test-long test-guests test-paranoid soak test-differential simulate
 
 .PHONY: simulate
 simulate: deps	## | | run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
 	@$(LAB) setup simulate
-	@tests/simulate/run $(SIMULATE)
+	@python3 -m tests.simulate $(SIMULATE)
 
 .PHONY: shell
 shell: deps	## 12 min | 5 s | a shell in the host under QEMU, with apfvm at hand

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from lab import graft, kernels, paths, source
+from lab import graft, kernels, make, paths, source
 from lab.term import LabError, Meter, cache_lock, run_logged, say, step
 
 BASE_FLAVOUR = "lab"
@@ -65,8 +65,7 @@ def make_command(flavour, *args):
 
 def make_environment():
     """Without what an outer make would hand down, such as its V, T or job slots."""
-    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "V", "T", "KERNEL", "O")
-    return {name: value for name, value in environment().items() if name not in drop}
+    return make.kernel_environment(environment())
 
 
 def parse_config(text):
