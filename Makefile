@@ -43,7 +43,7 @@ vmm: kernel	## build the VMM, apfvm
 .PHONY: load
 load: kernel	## build what the guest runs: its init, the workload, the cases
 	@mkdir -p $(CACHE)/bin
-	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
+	@+$(MAKE) -s --no-print-directory -C load $(CROSS)
 	@+$(MAKE) -s --no-print-directory -C tests/guests/cases $(CROSS)
 
 .PHONY: guests

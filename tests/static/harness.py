@@ -12,7 +12,8 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO))
-FOLDERS = ("abi", "bench", "guest", "hooks", "host", "lab", "selftests", "tests", "vmm")
+FOLDERS = ("abi", "bench", "common", "guest", "hooks", "host", "lab", "load", "selftests", "tests",
+           "vmm")
 TESTS = []
 CURRENT = None
 

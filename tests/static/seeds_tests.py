@@ -14,7 +14,7 @@ import job  # noqa: E402
 import seeds  # noqa: E402
 
 MANY = range(1, 2001)
-# Of a kernel's command line on arm64, and of what a job's words go into (bench/guest.h).
+# Of a kernel's command line on arm64, and of what a job's words go into (load/guest.h).
 COMMAND_LINE, JOB_WORDS = 2048, 512
 POLICIES = 15
 
