@@ -10,7 +10,7 @@ from lab.term import LabError, Meter, cache_lock, run_logged, say, tail
 # What is built together -> the folders, in the order in which they need each other.
 GROUPS = {
     "vmm": ("vmm",),
-    "load": ("bench", "tests/guests/cases"),
+    "load": ("load", "tests/guests/cases"),
     "guests": ("tests/guests", "tests/host", "selftests"),
 }
 # The kernel's Makefile, which this one calls, always has something to do.

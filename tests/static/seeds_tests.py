@@ -8,7 +8,7 @@ from lab.harness import test
 from tests.simulate import balance, job, seeds
 
 MANY = range(1, 2001)
-# Of a kernel's command line on arm64, and of what a job's words go into (bench/guest.h).
+# Of a kernel's command line on arm64, and of what a job's words go into (load/guest.h).
 COMMAND_LINE, JOB_WORDS = 2048, 512
 POLICIES = 15
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A VMM that knows nothing of APF: Debian's arm64 QEMU, unmodified, in the lab's host.
 
-A guest's tasks keep data in memory (bench/keep.c) while QEMU moves the VM from
+A guest's tasks keep data in memory (load/keep.c) while QEMU moves the VM from
 process to process, over a network that takes a millisecond each way. The guest
 enables APF once, in the first of them.
 """

@@ -8,7 +8,7 @@
 #include <sys/auxv.h>
 
 #include "apfload.h"
-#include "content.h"
+#include "../common/content.h"
 
 /* With the longest vectors of the architecture: 256 bytes. */
 struct registers {

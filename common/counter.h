@@ -2,7 +2,8 @@
 /*
  * The generic timer's virtual counter: the one clock that tasks of the guest,
  * the guest's trace, the VMM and the host's trace have in common, as long as
- * the VMM gives the guest a counter offset of 0.
+ * the VMM gives the guest a counter offset of 0. It does, except for a VM that was
+ * restored.
  */
 #ifndef APF_COUNTER_H
 #define APF_COUNTER_H

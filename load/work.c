@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "apfload.h"
-#include "content.h"
+#include "../common/content.h"
 
 /*
  * YIELD does nothing on hardware. The emulator, whose CPUs take turns on one

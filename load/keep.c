@@ -18,8 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "content.h"
-#include "counter.h"
+#include "../common/content.h"
+#include "../common/counter.h"
 
 #define TASKS_MAX	64
 /* The way from page to page: prime, so that a round leaves none out. */

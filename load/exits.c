@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "content.h"
+#include "../common/content.h"
 #include "guest.h"
 
 #define EXITS_MAX	64

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "counter.h"
+#include "../common/counter.h"
 
 /* Words of a job: more than fit into the 2 KiB of a kernel's command line. */
 #define GUEST_WORDS_MAX		512

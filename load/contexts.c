@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "content.h"
+#include "../common/content.h"
 #include "guest.h"
 
 #define TOUCH	"/sys/kernel/debug/kvm-apf/touch"

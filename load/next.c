@@ -16,7 +16,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "content.h"
+#include "../common/content.h"
 #include "guest.h"
 
 /* What a test puts into the guest for these steps. */

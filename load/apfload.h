@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "counter.h"
+#include "../common/counter.h"
 
 #define LOAD_TASKS_MAX		4096
 /* Tasks that touch one page share its check: words of each, at least. */
