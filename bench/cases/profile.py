@@ -12,8 +12,8 @@ from bench import execlog, page
 from bench.cases import Boot, levels, machine
 from bench.cases.levels_report import CALLED
 from bench.page import Section
-from bench.report import ReportError
 from bench.rows import Sample
+from lab.result import ResultError
 
 TASKS, SKIP, MEGABYTES = 8, 64, 400
 CASES = {"user": ("off", "kernel"), "kernel": ("kernel",)}
@@ -146,7 +146,7 @@ def read_present(level):
         log = out.parent / "exec.log"
         found = aborts(log)
         if not found:
-            raise ReportError("no stage-2 fault in the log")
+            raise ResultError("no stage-2 fault in the log")
         for column, what in enumerate(PRESENT_METRICS):
             yield Sample("nothing missing", level, 1, 1, None, what, "instructions",
                          statistics.median(row[column] for row in found))
