@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Markdown files: their links lead somewhere, and each sentence has a line of its own."""
+"""The Markdown files: links and paths lead somewhere, and each sentence has a line of its own."""
 
 import re
 
-from harness import REPO, test
+from lab.harness import test
+from lab.paths import REPO
 
 FOLDERS_WITHOUT = {".git", "out"}
 # Written by a program.
@@ -11,6 +12,7 @@ GENERATED = ("docs/report/summary.md",)
 
 LINK = re.compile(r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`[^`]*`")
+PATH = re.compile(r"`([\w.-]+/[\w./*-]*)`")
 SENTENCE_END = re.compile(r"[.!?][)*\"]*\s+[*\"(`\[]*[A-Z]")
 # A full stop behind these ends no sentence, nor does the one of a list's number.
 NO_END = re.compile(r"\b(?:e\.g|i\.e|cf|vs|etc)\.|^\s*\d+\.")
@@ -66,6 +68,19 @@ def links_lead_somewhere():
                 if why:
                     wrong.append(f"{path.relative_to(REPO)}:{number}: {why}")
     assert count > 50, f"only {count} links found"
+    assert not wrong, "\n".join(wrong)
+
+
+@test("docs: every file of the repository that is named is there")
+def named_files_are_there():
+    """`host/apf.c`, say; also a pattern, such as `docs/*.md`."""
+    folders = {path.name for path in REPO.iterdir() if path.is_dir()} - FOLDERS_WITHOUT
+    wrong = []
+    for path in documents():
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            wrong += [f"{path.relative_to(REPO)}:{number}: there is no {name}"
+                      for name in PATH.findall(line)
+                      if name.split("/")[0] in folders and not any(REPO.glob(name.rstrip("/")))]
     assert not wrong, "\n".join(wrong)
 
 
