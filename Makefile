@@ -77,6 +77,14 @@ bench: images	## measure a choice (15 min): out/report.html, out/bench.json
 bench-full: images	## measure everything (an hour and a half)
 	@bench/measure --full
 
+.PHONY: report
+report:		## make the report of the recorded run: out/report.html, docs/report/summary.md
+	@python3 -m bench.publish
+
+.PHONY: pictures
+pictures: images	## run the demonstration and make the pictures in docs/img
+	@bench/demo --pictures docs/img
+
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
 	@tests/tap +source="lab/kernel --source-only" \

@@ -2,11 +2,9 @@
 """What the matrix says: goals, plots, tables."""
 
 from bench import curves, page
-from bench.cases import Goal
+from bench.cases import FAULTS, Goal
 from bench.page import Section
 
-CALLED = {"off": "off", "halt": "halt", "pend": "pend only", "announce": "announce",
-          "kernel": "announce + kernel"}
 MISSING = ("off", "halt", "pend", "announce", "kernel")
 FASTER = MISSING[1:]
 # Ours, and what it was to reach.
@@ -14,6 +12,10 @@ OURS = "kernel"
 OVERLAP = ((10, 0.99), (2, 0.96), (0.5, 0.8))
 ALONE = ((10, 0.5), (2, 2))
 BREAK_EVEN_US, WORST_GAP, ABORTS, HYPERCALLS = 50, 1.2, 1.1, 0.002
+
+
+def words(case):
+    return case.replace("-", " ")
 
 
 def span(row, digits=3):
@@ -38,7 +40,7 @@ def short_of(row, wanted):
 
 
 def overlap_goals(table):
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         for ms, wanted in OVERLAP:
             row = table.get(case, OURS, 1, 8, ms, "overlap")
             strict = table.value(case, OURS, 1, 8, ms, "overlap, strict")
@@ -46,13 +48,13 @@ def overlap_goals(table):
             if strict is not None:
                 missed = f", short by {wanted - strict:.3f}" * (strict < wanted)
                 note = f"{note}{', ' if note else ''}by the strict bound {strict:.3f}{missed}"
-            yield goal(f"overlap, {case} mode, 8 tasks, {ms:g} ms", f">= {wanted}", row,
+            yield goal(f"overlap, {words(case)}, 8 tasks, {ms:g} ms", f">= {wanted}", row,
                        lambda value, wanted=wanted: value >= wanted, note)
 
 
 def many_tasks_goals(table):
     """The same with more tasks: where a fault costs more than latency / tasks, nothing helps."""
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         for ms, wanted in OVERLAP:
             rows = [row for tasks, row in table.curve("tasks", case=case, level=OURS, vcpus=1,
                                                       page_ms=ms, metric="overlap") if tasks > 8]
@@ -60,11 +62,11 @@ def many_tasks_goals(table):
             note = ", ".join(f"{row['tasks']} tasks {row['value']:.3f}" for row in rows)
             if rows and worst["value"] < wanted:
                 note += f"; at {worst['tasks']} tasks a page has {1000 * ms / worst['tasks']:.0f} us"
-            yield goal(f"overlap, {case} mode, more tasks, {ms:g} ms", f">= {wanted}", worst,
+            yield goal(f"overlap, {words(case)}, more tasks, {ms:g} ms", f">= {wanted}", worst,
                        lambda value, wanted=wanted: value >= wanted, note)
 
 
-def ratios(table, other, case="user", level=OURS):
+def ratios(table, other, case=FAULTS[0], level=OURS):
     """[(page_ms, wall of the other level / wall of ours)] where both were run, 8 tasks."""
     found = []
     for ms in table.known("page_ms", case=case, vcpus=1, tasks=8, level=level, metric="wall"):
@@ -118,8 +120,8 @@ def hypercall_goal(table):
         return
     added = means[OURS] - means["off"]
     yield Goal("hypercalls per fault, beyond those at off", "0", f"{max(0, added):.3f}",
-               added < HYPERCALLS, f"{means['off']:.4f} at off, {means[OURS]:.4f} at announce + "
-               "kernel, mean of all runs: the guest's kernel asks for random numbers now and then")
+               added < HYPERCALLS, f"{means['off']:.4f} at off, {means[OURS]:.4f} at {OURS}, mean of "
+               "all runs: the guest's kernel asks for random numbers now and then")
 
 
 def count_goals(table):
@@ -130,7 +132,7 @@ def count_goals(table):
     yield from hypercall_goal(table)
     yield abort_goal([row for row in table.select(metric="stage-2 aborts per fault", level=ours)
                       if row["page_ms"] and "same-page" not in row["case"]
-                      and not (row["level"] == "announce" and row["case"].startswith("kernel"))])
+                      and not (row["level"] == "announce" and row["case"].startswith(FAULTS[1]))])
 
 
 def abort_goal(rows):
@@ -146,10 +148,10 @@ def abort_goal(rows):
 
 
 def alone_goals(table):
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         for ms, wanted in ALONE:
             row = table.get(case, OURS, 1, 1, ms, "slower than off")
-            yield goal(f"one task, nothing else to do, {case} mode, {ms:g} ms: slower than off",
+            yield goal(f"one task, nothing else to do, {words(case)}, {ms:g} ms: slower than off",
                        f"<= {wanted} %", row, lambda value, wanted=wanted: value <= wanted,
                        digits=2)
 
@@ -160,8 +162,7 @@ def goals(table):
 
 
 def levels_curves(table, metric, along, levels=MISSING, **fixed):
-    return [(CALLED.get(level, level), level,
-             table.curve(along, level=level, metric=metric, **fixed)) for level in levels]
+    return [(level, table.curve(along, level=level, metric=metric, **fixed)) for level in levels]
 
 
 BOUND = (
@@ -175,8 +176,8 @@ BOUND = (
 
 def overlap_section(table):
     body = page.paragraph(BOUND)
-    for case, said in (("user", "Tasks touch pages themselves"),
-                       ("kernel", "The guest's kernel touches them, in write(2)")):
+    for case, said in zip(FAULTS, ("Tasks touch pages themselves",
+                                   "The guest's kernel touches them, in write(2)")):
         points = {row["page_ms"] for row in table.select(case=case, vcpus=1, tasks=8,
                                                          metric="overlap") if row["page_ms"] >= 0.03}
         body += page.figure(
@@ -190,7 +191,7 @@ def overlap_section(table):
 
 def cost_of_a_fault(table):
     """What 8 tasks take per page of 0.03 ms: then the CPU is the limit, and no time is idle."""
-    ours, ceiling = (table.value("user", level, 1, 8, 0.03, "wall per fault")
+    ours, ceiling = (table.value(FAULTS[0], level, 1, 8, 0.03, "wall per fault")
                      for level in (OURS, "ceiling"))
     if not ours or not ceiling:
         return ""
@@ -205,12 +206,12 @@ def cost_of_a_fault(table):
 
 def tasks_section(table):
     body = cost_of_a_fault(table)
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         body += page.figure(
             curves.plot(levels_curves(table, "speed-up", "tasks", FASTER, case=case, vcpus=1, page_ms=10),
                         "tasks", "times off", logs="xy", yrange="[0.5:100]", references=(1,)),
-            f"Pages of 10 ms, {case} mode, one vCPU: how many times as fast as off.",
-            f"^{case}-v1-t[0-9]+-10ms", "bench" if case == "user" else "bench-full")
+            f"Pages of 10 ms, {words(case)}, one vCPU: how many times as fast as off.",
+            f"^{case}-v1-t[0-9]+-10ms", "bench" if case == FAULTS[0] else "bench-full")
         body += grid(table, case)
     return Section("More tasks, more to gain", body)
 
@@ -227,7 +228,7 @@ def grid(table, case):
                                for ms, value in zip(latencies, values))))
     if not lines:
         return ""
-    return (page.paragraph(f"Part of what is possible, {case} mode, announce + kernel, one vCPU. "
+    return (page.paragraph(f"Part of what is possible, {words(case)}, level {OURS}, one vCPU. "
                            "Green and red: 8 tasks or more, where a goal is set. Where many short "
                            "latencies leave less time per page than a fault costs, the CPU is "
                            "the limit.")
@@ -243,9 +244,9 @@ def shade(value, wanted):
 
 def break_even_section(table):
     def curve(level):
-        return [(x, row) for x, row in table.curve("page_ms", case="user", vcpus=1, tasks=8,
+        return [(x, row) for x, row in table.curve("page_ms", case=FAULTS[0], vcpus=1, tasks=8,
                                                    level=level, metric="speed-up") if x <= 0.2]
-    svg = curves.plot([(CALLED[level], level, [(1000 * x, row) for x, row in curve(level)])
+    svg = curves.plot([(level, [(1000 * x, row) for x, row in curve(level)])
                        for level in FASTER], "page latency, us", "times off (dotted)", logs="",
                       yrange="[0:*]", references=(1,))
     rows = []
@@ -255,22 +256,22 @@ def break_even_section(table):
                 rows.append((other, f"{1000 * ms:g}", ("good" if ratio > 0.9995 else "bad",
                                                        f"{ratio:.3f}")))
     return Section("How short a page's latency may be", page.figure(
-        svg, "8 tasks, user mode, one vCPU: below the dotted line a level loses against off. "
-        "At 0 the server answers at once.", "^user-v1-t8-") + page.table(
-            ("against", "page latency, us", "announce + kernel is faster by"), rows))
+        svg, "8 tasks, user faults, one vCPU: below the dotted line a level loses against off. "
+        "At 0 the server answers at once.", f"^{FAULTS[0]}-v1-t8-") + page.table(
+            ("against", "page latency, us", f"level {OURS} is faster by"), rows))
 
 
 def bystander_section(table):
     body = page.paragraph("The bystander is a real-time task with a timer of 1 ms that touches no "
                           "missing page. Its worst gap is how long it waited between two wakeups.")
-    for case in ("user+bystander", "kernel+bystander", "user+same-page+bystander"):
+    for case in (*(f"{case}+bystander" for case in FAULTS), f"{FAULTS[0]}+same-page+bystander"):
         body += page.figure(curves.plot(levels_curves(
             table, "worst gap", "page_ms", (*MISSING, "ceiling"), case=case, vcpus=1, tasks=8),
             "page latency, ms", "worst gap, ms", logs="xy", yrange="[0.8:100]"),
             f"{case}, 8 tasks, one vCPU.", f"^{case}-v1-t8-".replace("+", "[+]"),
-            "bench-full" if "kernel" not in case and "same" in case else "bench")
+            "bench-full" if "same" in case else "bench")
     rows = [(row["case"], row["vcpus"], row["tasks"], f"{row['page_ms']:g}",
-             CALLED[row["level"]], span(row, 2),
+             row["level"], span(row, 2),
              span(table.get(row["case"], row["level"], row["vcpus"], row["tasks"], row["page_ms"],
                             "p99 gap"), 2))
             for row in table.select(metric="worst gap", level=("off", "halt", "announce", "kernel"))]
@@ -282,17 +283,17 @@ def bystander_section(table):
 def alone_section(table):
     body = page.paragraph("The losing case: one task, and nothing else that could run while its "
                           "page is fetched. All that announcing adds is lost.")
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         body += page.figure(curves.plot(levels_curves(
             table, "slower than off", "page_ms", FASTER, case=case,
             vcpus=1, tasks=1), "page latency, ms", "% slower than off", yrange="[-1:*]",
-            references=(0,)), f"One task, {case} mode, one vCPU.",
+            references=(0,)), f"One task, {words(case)}, one vCPU.",
             f"^{case}-v1-t1-")
     rows = []
     for row in table.select(metric="slower than off", tasks=1, level=OURS):
         rows.append((row["case"], row["vcpus"], f"{row['page_ms']:g}", span(row, 2)))
     return Section("Where it loses", body + page.table(
-        ("case", "vCPUs", "page ms", "announce + kernel, % slower than off"), rows))
+        ("case", "vCPUs", "page ms", f"{OURS}, % slower than off"), rows))
 
 
 COUNTS = ("exits per fault", "stage-2 aborts per fault", "hypercalls per fault",
@@ -305,7 +306,7 @@ def counts_section(table):
     for row in table.select(metric="exits per fault", tasks=8, level=MISSING):
         where_it_is = (row["case"], row["level"], row["vcpus"], row["tasks"], row["page_ms"])
         values = [table.value(*where_it_is, metric) for metric in COUNTS]
-        rows.append((row["case"], row["vcpus"], f"{row['page_ms']:g}", CALLED[row["level"]],
+        rows.append((row["case"], row["vcpus"], f"{row['page_ms']:g}", row["level"],
                      *("-" if value is None else f"{value:.2f}" for value in values)))
     if not rows:
         return Section("Counts", "")

@@ -8,7 +8,7 @@ and an exact Mann-Whitney test against off.
 
 from bench import page, ranks
 from bench.cases import Boot, levels, machine
-from bench.cases.levels_report import CALLED, span
+from bench.cases.levels_report import span
 from bench.page import Section
 from bench.rows import Sample
 
@@ -65,7 +65,7 @@ def sections(table):
         key = (row["case"], row["level"], VCPUS, row["tasks"], row["page_ms"])
         off = table.value(row["case"], "off", *key[2:], "wall")
         p = table.value(*key, "p against off")
-        rows.append((row["case"], f"{row['page_ms']:g}", CALLED[row["level"]], span(row, 0),
+        rows.append((row["case"], f"{row['page_ms']:g}", row["level"], span(row, 0),
                      f"{off / row['value']:.2f}", "-" if p is None else f"{p:.3f}", row["runs"]))
     if not rows:
         return []

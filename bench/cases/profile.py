@@ -9,14 +9,13 @@ import statistics
 from collections import Counter
 
 from bench import execlog, page
-from bench.cases import Boot, levels, machine
-from bench.cases.levels_report import CALLED
+from bench.cases import FAULTS, Boot, levels, machine
 from bench.page import Section
 from bench.report import ReportError
 from bench.rows import Sample
 
 TASKS, SKIP, MEGABYTES = 8, 64, 400
-CASES = {"user": ("off", "kernel"), "kernel": ("kernel",)}
+CASES = dict(zip(FAULTS, (("off", "kernel"), ("kernel",))))
 PAGE_MS = (2, 0.1)
 PRESENT_SKIP, PRESENT_MEGABYTES, PRESENT_MIB = 64, 40, 8
 # A file of zeros in memory: not what the guest expects to find, and it says so, which is no matter.
@@ -54,7 +53,7 @@ def name_of(case, level, page_ms):
 
 
 def work(case, page_ms):
-    return levels.Job([levels.Run(1, TASKS, page_ms, kernel=case == "kernel")])
+    return levels.Job([levels.Run(1, TASKS, page_ms, kernel=case == FAULTS[1])])
 
 
 def scenario(case, level, page_ms):
@@ -190,7 +189,7 @@ def sections(table):
     shown = columns(table)
     body = ""
     if shown:
-        head = ("instructions per fault", *(f"{case}, {CALLED[level]}, {ms:g} ms"
+        head = ("instructions per fault", *(f"{case}, {level}, {ms:g} ms"
                                             for case, level, ms in shown))
         metrics = dict.fromkeys(row["metric"] for row in table.select(
             case={f"profile {case}" for case in CASES}))
@@ -207,7 +206,7 @@ def sections(table):
         body += page.table(head, lines[:len(groups)])
         body += page.folded("the host kernel's functions, those with most",
                             page.table(head, lines[len(groups):]))
-    present = [(CALLED[level], *(table.value("nothing missing", level, 1, 1, None, what)
+    present = [(level, *(table.value("nothing missing", level, 1, 1, None, what)
                                  for what in PRESENT_METRICS))
                for level in ("off", "kernel")]
     if all(None not in row for row in present):
