@@ -121,17 +121,17 @@ def method():
     return (table(("level", ("text", "what happens at a missing page")),
                   [(name, ("text", what)) for name, what in LEVELS])
             + paragraph(
-        "All figures but those named wall-clock are in virtual time: one instruction is 1 ns, and "
-        "idle time passes at once (QEMU `-icount shift=0,sleep=off`). So they are sums of "
-        "instructions and of waiting, and not times of any hardware: a trap or a cache miss costs "
-        "nothing, and all CPUs of the emulated host share one timeline, on which they take turns. "
-        "What would run beside a guest on hardware (the worker, the server of the pages, another "
-        "vCPU) is added up here; more vCPUs make nothing faster. Each vCPU has a CPU of the "
-        "host, and workers and server the last one.")
+        "All figures but those named wall-clock are in virtual time: one instruction takes 1 ns, and "
+        "idle time passes at once (QEMU `-icount shift=0,sleep=off`). The figures are sums of "
+        "instructions and of waiting, not times of any hardware: a trap or a cache miss costs "
+        "nothing, and all CPUs of the emulated host take turns on one timeline. On hardware the worker, "
+        "the server of the pages and other vCPUs would run at the same time as the guest; here their "
+        "times add up, and more vCPUs make nothing faster. Each vCPU has a CPU of the host; workers "
+        "and the server of the pages share the last one.")
             + paragraph(
-        "A row is the median of the runs, with the lowest and the highest; levels are interleaved, "
-        "and each round of all levels is a host of its own. Each page is compared "
-        "with what it should hold, and a host or guest whose kernel logs anything has no figures."))
+        "A row is the median of the runs, with the lowest and the highest. A round runs all levels "
+        "in one host. Each page is compared with its expected content. A host or guest whose kernel "
+        "logs anything gives no figures."))
 
 
 def render(modules, rows, meta, goals):
@@ -172,7 +172,7 @@ def overlap_lines(rows, case):
 def terminal(rows, goals):
     parts = [overlap_lines(rows, case) for case in FAULTS]
     if any(parts):
-        parts.insert(0, "8 tasks on one vCPU: throughput, as a part of what is possible")
+        parts.insert(0, "8 tasks on one vCPU: overlap, 1 is the best that any schedule could reach")
     parts.append(aligned([("goal", "wanted", "measured", "met")]
                          + [(goal.what, goal.wanted, goal.value or "-", mark(goal))
                             for goal in goals]))

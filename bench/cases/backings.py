@@ -278,13 +278,12 @@ def boots(full, chosen):
 
 TITLE = "Where pages really come from"
 WORDS = {
-    "snapshot": "A VM saved with 16 MiB of data, restored with its memory mapped from the file, page by "
-                "page; 8 tasks go round that data until they have done a fixed amount of work",
+    "snapshot": "A VM is restored with its memory mapped from a file, page by page; then 8 tasks visit "
+                "their 16 MiB of data again and again until they have done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
-    "swap": "A VM in a memory cgroup of half its memory: while it is idle all it has goes to swap "
-            "(`memory.reclaim`); then 8 tasks go round their 16 MiB in it until they have done a fixed "
-            "amount of work",
-    "socket": "Pages served by another process, which has the userfaultfd over a socket",
+    "swap": "A VM runs in a memory cgroup of half its memory. While it is idle the host moves all its "
+            "memory to swap (`memory.reclaim`); then 8 tasks do the same work",
+    "socket": "Another process serves 512 pages; it has the userfaultfd, which came over a socket",
 }
 
 
@@ -326,5 +325,5 @@ def sections(table):
     if not found:
         return []
     return [Section(TITLE, page.paragraph(
-        "In virtual time, one vCPU. The disk answers each request after a fixed time (null_blk), as "
-        "many at once as are asked for.") + "".join(found))]
+        "In virtual time, one vCPU. The disk (null_blk) answers each request after a fixed time and takes "
+        "any number of requests at once.") + "".join(found))]

@@ -33,7 +33,7 @@ def goal(what, wanted, row, met, note="", digits=3):
 
 
 def short_of(row, wanted):
-    """By how much, and what one page then costs too much."""
+    """A note for a goal that is missed."""
     if row is None or row["value"] >= wanted:
         return ""
     return f"short by {wanted - row['value']:.3f}"
@@ -91,13 +91,13 @@ def break_even_goals(table):
     for other in ("off", "halt"):
         points = ratios(table, other)
         us = break_even_us(points)
-        what = f"page latency at which announcing stops paying, against {other}, 8 tasks"
+        what = f"page latency below which level {OURS} is slower than {other}, 8 tasks"
         if us is None or points[0][0] > 0.05:
             yield Goal(what, f"< {BREAK_EVEN_US} us", None, False)
             continue
         never = points[0][1] >= 1 and us == 1000 * points[0][0]
         yield Goal(what, f"< {BREAK_EVEN_US} us", f"below {us:.0f} us" if never else f"{us:.0f} us",
-                   us < BREAK_EVEN_US, "it pays at all that was measured" if never else "")
+                   us < BREAK_EVEN_US, "no latency measured was that short" if never else "")
 
 
 def worst_of(rows):
@@ -119,7 +119,7 @@ def hypercall_goal(table):
         yield Goal("hypercalls per fault", "0", None, False)
         return
     added = means[OURS] - means["off"]
-    yield Goal("hypercalls per fault, beyond those at off", "0", f"{max(0, added):.3f}",
+    yield Goal("hypercalls per fault, above those at off", "0", f"{max(0, added):.3f}",
                added < HYPERCALLS, f"{means['off']:.4f} at off, {means[OURS]:.4f} at {OURS}, mean of "
                "all runs: the guest's kernel asks for random numbers now and then")
 
@@ -127,7 +127,7 @@ def hypercall_goal(table):
 def count_goals(table):
     ours = ("announce", "kernel")
     gap = worst_of(table.select(metric="worst gap, of the ceiling's", level=OURS))
-    yield goal("worst gap of a bystander, of that with all memory there", f"<= {WORST_GAP}", gap,
+    yield goal("worst gap of a bystander / its worst gap at the ceiling", f"<= {WORST_GAP}", gap,
                lambda value: value <= WORST_GAP, where(gap))
     yield from hypercall_goal(table)
     yield abort_goal([row for row in table.select(metric="stage-2 aborts per fault", level=ours)
@@ -151,7 +151,7 @@ def alone_goals(table):
     for case in FAULTS:
         for ms, wanted in ALONE:
             row = table.get(case, OURS, 1, 1, ms, "slower than off")
-            yield goal(f"one task, nothing else to do, {words(case)}, {ms:g} ms: slower than off",
+            yield goal(f"one task alone, {words(case)}, {ms:g} ms: slower than off",
                        f"<= {wanted} %", row, lambda value, wanted=wanted: value <= wanted,
                        digits=2)
 
@@ -166,12 +166,12 @@ def levels_curves(table, metric, along, levels=MISSING, **fixed):
 
 
 BOUND = (
-    "Possible is what no schedule on one CPU can beat: all the work, as long as it takes at the "
-    "ceiling; or each task's pages one after the other, latency and own work, whichever is longer: "
-    "max(W, (pages x latency + W) / tasks), where W is the wall time of the ceiling. By the "
-    "strict bound a task's own work between its pages counts as lost, too: "
-    "max(W, pages x latency / tasks). A page's latency is what the server of the pages is told to "
-    "wait; what it takes to ask it, and to bring the answer, is overhead here.")
+    "Overlap is the shortest time that any schedule on one CPU could take, divided by the time that the "
+    "run took. That shortest time is max(W, (pages x latency + W) / tasks). W, the wall time at the "
+    "ceiling, is all the work; the other term is one task's pages one after the other, with the latency "
+    "and the task's own work. The strict bound, max(W, pages x latency / tasks), counts a task's own "
+    "work between its pages as lost. A page's latency is the time that the server of the pages is told "
+    "to wait. The time to ask the server and to bring the answer is overhead.")
 
 
 def overlap_section(table):
@@ -183,8 +183,8 @@ def overlap_section(table):
         body += page.figure(
             curves.plot(levels_curves(table, "overlap", "page_ms", case=case, vcpus=1, tasks=8,
                                       page_ms=points), "page latency, ms",
-                        "part of what is possible", yrange="[0:1.05]", references=(1,)),
-            f"{said}, 8 on one vCPU: throughput, as a part of what is possible.",
+                        "overlap", yrange="[0:1.05]", references=(1,)),
+            f"{said}, 8 tasks on one vCPU: overlap.",
             f"^{case}-v1-t8-")
     return Section("How much of the waiting is overlapped", body)
 
@@ -196,12 +196,11 @@ def cost_of_a_fault(table):
     if not ours or not ceiling:
         return ""
     return page.paragraph(
-        f"With 8 tasks and pages of 0.03 ms there is always something to do: {ours:.0f} us of "
-        f"instructions per page, of which {ceiling:.0f} are the tasks' own work, so a fault costs "
-        f"{ours - ceiling:.0f}. Where latency / tasks is less than {ours:.0f} us, that is the limit, "
-        "whatever is overlapped. On hardware the server of the pages and the workers have CPUs of "
-        "their own; here all of it stands on one timeline. Below, Where the instructions go has the "
-        "parts.")
+        f"With 8 tasks and pages of 0.03 ms the CPU is never idle. A page takes {ours:.0f} us of "
+        f"instructions, of which {ceiling:.0f} us are the tasks' own work, so a fault costs "
+        f"{ours - ceiling:.0f} us. Where latency / tasks is less than {ours:.0f} us, the CPU is the limit. "
+        "On hardware the server of the pages and the workers have CPUs of their own; here they share "
+        "one timeline with the guest. The section Where the instructions go has the parts.")
 
 
 def tasks_section(table):
@@ -228,10 +227,9 @@ def grid(table, case):
                                for ms, value in zip(latencies, values))))
     if not lines:
         return ""
-    return (page.paragraph(f"Part of what is possible, {words(case)}, level {OURS}, one vCPU. "
-                           "Green and red: 8 tasks or more, where a goal is set. Where many short "
-                           "latencies leave less time per page than a fault costs, the CPU is "
-                           "the limit.")
+    return (page.paragraph(f"Overlap, {words(case)}, level {OURS}, one vCPU. Green and red: the goal is "
+                           "met or missed, where there is one for 8 tasks or more. Where latency / tasks "
+                           "is less than a fault costs, the CPU is the limit.")
             + page.table(("tasks", *(f"{ms:g} ms" for ms in latencies)), lines))
 
 
@@ -256,14 +254,15 @@ def break_even_section(table):
                 rows.append((other, f"{1000 * ms:g}", ("good" if ratio > 0.9995 else "bad",
                                                        f"{ratio:.3f}")))
     return Section("How short a page's latency may be", page.figure(
-        svg, "8 tasks, user faults, one vCPU: below the dotted line a level loses against off. "
-        "At 0 the server answers at once.", f"^{FAULTS[0]}-v1-t8-") + page.table(
-            ("against", "page latency, us", f"level {OURS} is faster by"), rows))
+        svg, "8 tasks, user faults, one vCPU. Below the dotted line a level is slower than off. "
+        "With a latency of 0 the server answers at once.", f"^{FAULTS[0]}-v1-t8-") + page.table(
+            ("against", "page latency, us", f"time at that level / time at {OURS}"), rows))
 
 
 def bystander_section(table):
-    body = page.paragraph("The bystander is a real-time task with a timer of 1 ms that touches no "
-                          "missing page. Its worst gap is how long it waited between two wakeups.")
+    body = page.paragraph("The bystander is a real-time task that a timer wakes every 1 ms and that "
+                          "touches no missing page. Its worst gap is the longest time between two of "
+                          "its wakeups.")
     for case in (*(f"{case}+bystander" for case in FAULTS), f"{FAULTS[0]}+same-page+bystander"):
         body += page.figure(curves.plot(levels_curves(
             table, "worst gap", "page_ms", (*MISSING, "ceiling"), case=case, vcpus=1, tasks=8),
@@ -275,14 +274,14 @@ def bystander_section(table):
              span(table.get(row["case"], row["level"], row["vcpus"], row["tasks"], row["page_ms"],
                             "p99 gap"), 2))
             for row in table.select(metric="worst gap", level=("off", "halt", "announce", "kernel"))]
-    return Section("What it does to those who miss no page", body + page.folded(
+    return Section("A task that misses no page", body + page.folded(
         "all gaps", page.table(("case", "vCPUs", "tasks", "page ms", "level", "worst gap, ms",
                                 "p99 gap, ms"), rows)))
 
 
 def alone_section(table):
-    body = page.paragraph("The losing case: one task, and nothing else that could run while its "
-                          "page is fetched. All that announcing adds is lost.")
+    body = page.paragraph("One task, and nothing else that the vCPU could run while a page is "
+                          "fetched: whatever an announcement costs is lost.")
     for case in FAULTS:
         body += page.figure(curves.plot(levels_curves(
             table, "slower than off", "page_ms", FASTER, case=case,
@@ -326,8 +325,8 @@ def vcpus_section(table):
     if not rows:
         return Section("Several vCPUs", "")
     return Section("Several vCPUs", page.paragraph(
-        "On one timeline more vCPUs add work (IPIs, idle loops) and no speed. What counts here is "
-        "that the counts per fault stay what they are.") + page.table(
+        "On one timeline more vCPUs add work (IPIs, idle loops) and no speed. The counts per fault "
+        "should be those of one vCPU.") + page.table(
             ("case", "vCPUs", "tasks", "page ms", "overlap", "times off", "aborts per fault",
              "spurious per fault", "exits per fault"), rows))
 

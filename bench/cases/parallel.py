@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Wall-clock beside the virtual time: the emulated CPUs really run at the same time.
 
-Times of an emulator on a PC: only whether a level is faster than another is worth
-knowing, and whether that is more than chance. So: several rounds, levels interleaved, medians,
-and an exact Mann-Whitney test against off.
+These are times of an emulator on a PC. They only tell whether one level is faster than another by
+more than chance: several rounds, levels interleaved, medians, and an exact Mann-Whitney test
+against off.
 """
 
 from bench import page, ranks
@@ -70,7 +70,7 @@ def sections(table):
     if not rows:
         return []
     return [Section("Wall-clock, for comparison", page.paragraph(
-        "CPUs that really run at the same time, on the emulator and the PC they run on: 8 tasks on 2 "
-        "vCPUs. p: how likely such a difference is, or a larger one, if the level made none "
-        "(Mann-Whitney, exact, two-sided). Again: `make bench T=wall-clock`.") + page.table(
+        "Times of the emulator on the PC it runs on, where the emulated CPUs really run at the same time: "
+        "8 tasks on 2 vCPUs. p is the probability of a difference at least as large if the level made "
+        "none (Mann-Whitney, exact, two-sided). Again: `make bench T=wall-clock`.") + page.table(
             ("case", "page ms", "level", "wall, ms", "times off", "p", "runs"), rows))]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the instructions of a fault go: QEMU logs each one, the symbols say whose it is.
+"""Where the instructions of a fault go: QEMU logs each one, and symbols name its function.
 
-And what our code adds to a stage-2 fault whose page the host has.
+Also how many instructions APF adds to a stage-2 fault whose page the host has.
 """
 
 import functools
@@ -200,19 +200,19 @@ def sections(table):
         lines = [(metric, *("-" if value is None else f"{value:,.0f}" for value in rows[metric]))
                  for metric in groups + tops]
         body += page.paragraph(
-            "8 tasks on one vCPU. Guest EL0: 20,000 of its instructions are the work after each page, "
-            "the rest is the check of its contents. Host user: the server of the pages. Again: "
+            "8 tasks on one vCPU. Guest EL0 does 20,000 instructions of work after each page and checks "
+            "the page's content with the rest. Host user is the server of the pages. Again: "
             "`make bench T=profile`.")
         body += page.table(head, lines[:len(groups)])
-        body += page.folded("the host kernel's functions, those with most",
+        body += page.folded("the host kernel's functions with the most instructions",
                             page.table(head, lines[len(groups):]))
     present = [(level, *(table.value("nothing missing", level, 1, 1, None, what)
                                  for what in PRESENT_METRICS))
                for level in ("off", "kernel")]
     if all(None not in row for row in present):
         body += page.paragraph(
-            "What it costs when nothing is missing: a stage-2 fault whose page the host has, from "
-            "its handler to the guest, in instructions (medians), and those of them in our "
-            "files. Again: `make bench T=present`.")
+            "The cost when nothing is missing: instructions of a stage-2 fault whose page the host has, "
+            "from KVM's handler back to the guest, and how many of them are APF's code (medians). Again: "
+            "`make bench T=present`.")
         body += page.table(("level", "stage-2 fault", "of them in APF's code"), present)
     return [Section("Where the instructions go", body)]

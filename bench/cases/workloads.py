@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Programs of Debian's in a guest of Debian's QEMU that was paged out while it was idle.
 
-Nothing of ours is in it but the kernels: host and guest are the disk image's, and the VMM does not
-know of APF. What each program does is in bench/workloads.
+Only the kernels are ours: host and guest run Debian's disk image, and the VMM does not know of APF.
+bench/workloads has what each program does.
 """
 
 from bench import markdown, page
