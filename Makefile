@@ -67,69 +67,69 @@ programs: kernel	## make the disk image of programs that judge themselves
 
 .PHONY: demo
 demo: images	## the demonstration: table, pictures, out/demo.json
-	@bench/demo
+	@python3 -m bench demo
 
 .PHONY: bench
 bench: images	## measure a choice (15 min): out/report.html, out/bench.json
-	@bench/measure
+	@python3 -m bench measure
 
 .PHONY: bench-full
 bench-full: images	## measure everything (an hour and a half)
-	@bench/measure --full
+	@python3 -m bench measure --full
 
 .PHONY: report
 report:		## make the report of the recorded run: out/report.html, docs/report/summary.md
-	@python3 -m bench.publish
+	@python3 -m bench report
 
 .PHONY: pictures
 pictures: images	## run the demonstration and make the pictures in docs/img
-	@bench/demo --pictures docs/img
+	@python3 -m bench demo --pictures docs/img
 
 .PHONY: test
 test: deps	## run all tests (T=<regex>: some of them)
-	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards bench dkms seeds differential" \
+	@python3 -m tests.tap +source="lab/kernel --source-only" \
+		static="python3 -m tests.static" \
 		unit="$(UNIT)" \
 		models="models/run" \
 		+build="make -s --no-print-directory images debian programs" \
 		+stock="lab/stock" \
-		kernel="tests/static/run kernel stock" \
-		system="tests/system/run"
+		kernel="python3 -m tests.static --built" \
+		system="python3 -m tests.system"
 
 .PHONY: test-paranoid
 test-paranoid: images	## run the system tests on kernels that check themselves (long)
 	@lab/kernel kcsan
-	@tests/tap paranoid="env KERNEL_FLAVOUR=paranoid tests/system/run" \
-		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
+	@python3 -m tests.tap paranoid="env KERNEL_FLAVOUR=paranoid python3 -m tests.system" \
+		kcsan="env KERNEL_FLAVOUR=kcsan python3 -m tests.system"
 
 .PHONY: test-guests
 test-guests: images debian	## run the tests with each of Debian's kernels, and others, as a guest (long)
 	@lab/deps lintian debootstrap
-	@tests/tap +kernel="lab/kernel lockdep voluntary rt" +stock="lab/stock all" +installed="lab/installed" \
-		static="tests/static/run stock deb" guests="tests/system/run --guests"
+	@python3 -m tests.tap +kernel="lab/kernel lockdep voluntary rt" +stock="lab/stock all" +installed="lab/installed" \
+		static="python3 -m tests.static stock deb" guests="python3 -m tests.system --guests"
 
 .PHONY: test-long
 test-long: images	## run the long system tests: 10,000 threads that end, other page sizes, ... (long)
 	@lab/kernel lab16k lab64k
-	@tests/tap long="tests/system/run --long"
+	@python3 -m tests.tap long="python3 -m tests.system --long"
 
 .PHONY: test-differential
 test-differential: images	## run programs of others while memory goes missing, compare the levels (long)
 	@lab/kernel programs
 	@lab/programs
-	@tests/differential/run
+	@python3 -m tests.differential
 
 .PHONY: soak
 soak: images	## run the chains and loops for MINUTES=30
-	@tests/soak
+	@python3 -m tests.soak
 
 .PHONY: test-all
 test-all: deps	## run all test targets one after the other, with one table (many hours)
-	@tests/all test test-long test-guests test-paranoid soak test-differential simulate
+	@python3 -m tests.all test test-long test-guests test-paranoid soak test-differential simulate
 
 .PHONY: simulate
 simulate: images	## run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
-	@tests/simulate/run $(SIMULATE)
+	@python3 -m tests.simulate $(SIMULATE)
 
 .PHONY: shell
 shell: images	## a shell in the host under QEMU, with apfvm at hand

@@ -42,15 +42,15 @@ def report_of(meta, table):
     return page.render(cases.modules(), table, meta, cases.goals(table))
 
 
-def arguments():
-    parser = argparse.ArgumentParser(prog="report", description=__doc__,
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="python3 -m bench report", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
-def main():
-    args = arguments()
+def main(words):
+    args = arguments(words)
     meta, table = recorded()
     text = report_of(meta, table)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,3 @@ def main():
     SUMMARY.write_text(summary_of(meta, table))
     term.say(f"{args.out / 'report.html'}, {SUMMARY}")
     return 0
-
-
-if __name__ == "__main__":
-    term.main(main)

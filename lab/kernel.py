@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from lab import graft, paths, source
+from lab import graft, make, paths, source
 from lab.term import LabError, Meter, run_logged, say, step
 
 # Lines that a build from nothing prints; only a guess for the percentage.
@@ -65,8 +65,7 @@ def make_command(flavour, *args):
 
 def make_environment():
     """Without what an outer make would hand down, such as its V, T or job slots."""
-    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "V", "T", "KERNEL", "O")
-    return {name: value for name, value in environment().items() if name not in drop}
+    return make.kernel_environment(environment())
 
 
 def parse_config(text):

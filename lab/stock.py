@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import apt, graft, images, kernel, paths
+from lab import apt, graft, images, kernel, make, paths
 from lab.cpio import Archive
 from lab.term import LabError, run_logged, step
 
@@ -150,11 +150,6 @@ def make_command(name, folder, *args):
             "ARCH=arm64", f"CROSS_COMPILE={paths.CROSS_COMPILE}", f"CC={paths.CROSS_COMPILE}gcc", *args]
 
 
-def environment():
-    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "V", "T", "KERNEL", "O")
-    return {key: value for key, value in os.environ.items() if key not in drop}
-
-
 def stage(files, folder):
     """A module's source as its Kbuild wants it."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -167,9 +162,10 @@ def compile_module(name, module, *args):
     """What make said of it; the module is in its folder."""
     folder = FOLDER / name / module
     stage(OURS[module], folder)
-    done = subprocess.run(make_command(name, folder, *args, "modules"), env=environment(),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    done = subprocess.run(make_command(name, folder, *args, "modules"),
+                          env=make.kernel_environment(), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", check=False)
     return done.returncode, NO_BTF.sub("", done.stdout)
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from lab import paths
 
@@ -101,9 +102,18 @@ def cache_lock():
         yield
 
 
+def command_name(path):
+    """How a program is called: of a package, python3 -m names the package."""
+    path = Path(path)
+    if path.suffix == ".py" and path.is_relative_to(paths.REPO):
+        words = path.relative_to(paths.REPO).with_suffix("").parts
+        return ".".join(word for word in words if word != "__main__")
+    return path.name
+
+
 def main(function):
     """Run function as a command: LabError becomes a message and status 1."""
-    name = os.path.basename(sys.argv[0])
+    name = command_name(sys.argv[0])
     try:
         sys.exit(function())
     except LabError as error:

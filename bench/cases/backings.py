@@ -9,10 +9,11 @@ emulated disk has not.
 import dataclasses
 import shlex
 
-from bench import markdown, page, report
+from bench import markdown, page
 from bench.cases import Boot, machine
 from bench.page import Section
 from bench.rows import Sample
+from lab.result import ResultError, sum_stats
 
 ROUNDS = 3
 TASKS, PAGES = 8, 512
@@ -132,14 +133,14 @@ def kept(found, name):
     """When apfkeep began, and when each 64th of its work was done, in ms; an error if a page was bad."""
     records = [record["run"] for record in found if record.get("run", {}).get("label") == "keep"]
     if not records or records[-1]["pages_bad"]:
-        raise report.ReportError(f"{name}: apfkeep found bad pages, or did not end: {records}")
+        raise ResultError(f"{name}: apfkeep found bad pages, or did not end: {records}")
     record = records[-1]
     return [tick * 1000 / record["frequency"] for tick in (record["begun"], *record["progress"])]
 
 
 def stats_of(found):
     """KVM's counts over all of this life of the VM."""
-    return report.sum_stats([record for record in found if record.get("stats") == "end"][-1])
+    return sum_stats([record for record in found if record.get("stats") == "end"][-1])
 
 
 def kept_read(backing):

@@ -5,11 +5,11 @@ import contextlib
 import dataclasses
 import shlex
 
-from bench import report
 from lab import boot as lab_boot
 from lab import debian
 from lab.levels import LEVELS as OF_APF
 from lab.levels import PARAMETER_FILE
+from lab.result import ResultError, check_end, check_figures, check_silent, parse, run_figures
 
 PAGES_PER_MIB = 256
 
@@ -145,18 +145,18 @@ def records(out, name, may_say=()):
     try:
         text = (out / f"{name}.result").read_text(errors="replace")
     except FileNotFoundError:
-        raise report.ReportError(f"{out}: {name}.result is missing: that VM did not run") from None
-    found = report.parse(text, name)
-    report.check_end(found, name)
+        raise ResultError(f"{out}: {name}.result is missing: that VM did not run") from None
+    found = parse(text, name)
+    check_end(found, name)
     for record in found:
         record["klog"] = [line for line in record.get("klog", ())
                           if not any(words in line for words in may_say)]
-    report.check_silent(found, name)
+    check_silent(found, name)
     return found
 
 
 def figures(found, label, name):
     """Of one run; an error if a page was not what it should be."""
-    one = report.run_figures(found, label, name)
-    report.check_figures(one, f"{name}, {label}", announces=False)
+    one = run_figures(found, label, name)
+    check_figures(one, f"{name}, {label}", announces=False)
     return one

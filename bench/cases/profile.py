@@ -11,8 +11,8 @@ from collections import Counter
 from bench import execlog, page
 from bench.cases import FAULTS, Boot, levels, machine
 from bench.page import Section
-from bench.report import ReportError
 from bench.rows import Sample
+from lab.result import ResultError
 
 TASKS, SKIP, MEGABYTES = 8, 64, 400
 CASES = dict(zip(FAULTS, (("off", "kernel"), ("kernel",))))
@@ -145,7 +145,7 @@ def read_present(level):
         log = out.parent / "exec.log"
         found = aborts(log)
         if not found:
-            raise ReportError("no stage-2 fault in the log")
+            raise ResultError("no stage-2 fault in the log")
         for column, what in enumerate(PRESENT_METRICS):
             yield Sample("nothing missing", level, 1, 1, None, what, "instructions",
                          statistics.median(row[column] for row in found))

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The benchmark's arithmetic, on numbers that can be checked by hand."""
 
-from harness import test
-
 from bench import cases, page, publish, ranks, rows
 from bench.cases import levels, levels_report
+from lab.harness import test
 
 FIELDS = ["case", "level", "vcpus", "tasks", "page_ms", "metric", "unit", "value", "low", "high",
           "runs"]

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import root
-from harness import Skip, test
 from lab import deb, dkms
+from lab.harness import Skip, test
+from tests.static import root
 
 # What Debian's own packages do, but for symbolic links, initramfs and boot loader.
 HOOK = """#!/bin/sh

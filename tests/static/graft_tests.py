@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness import test
 from lab import graft, kernel, paths
+from lab.harness import test
 from lab.term import LabError
 
 MAKEFILE = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n"

@@ -4,7 +4,9 @@
 import ast
 import statistics
 
-from harness import REPO, comment, sources, test
+from lab.harness import comment, test
+from lab.paths import REPO
+from tests.static.repository import sources
 
 MEDIAN_LINES, P90_LINES, MAX_LINES, MAX_FILE = 13, 45, 100, 400
 # No room for a first line in these: a patch, a document, data.

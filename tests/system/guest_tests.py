@@ -3,12 +3,15 @@
 locks as the driver comes and goes: `make test-guests`.
 """
 
-from bench import report
-from harness import test
-from lab import stock
-from module_tests import DRIVER, PAGES, TASKS, WORK, at_boot, expect_lives, guest, late
-from qemu_tests import CPUS, TOKENS, drive
-from vm import BUSY_PC, check, expect, run
+import functools
+
+from lab import harness, stock
+from lab.result import sum_stats
+from tests.system.module_tests import DRIVER, PAGES, TASKS, WORK, at_boot, expect_lives, guest, late
+from tests.system.qemu_tests import CPUS, TOKENS, drive
+from tests.system.vm import BUSY_PC, check, expect, run
+
+test = functools.partial(harness.test, suite="guests")
 
 # Pages of the host, which has 4 KiB, in one of the guest.
 UNIT = {"16k-6.12": 4}
@@ -38,7 +41,7 @@ def in_qemu(name, kernel, acpi):
     outcome = drive(name, "--mem", "384", *firmware, "await:go", "postcopy", "postcopy", "say:done",
                     "end", files=files, more_steps=(f"exists {MADT}",))
     assert outcome.find("there") == [acpi], f"ACPI: {outcome.find('there')}, not {acpi}"
-    told = report.sum_stats(outcome.record("end"))
+    told = sum_stats(outcome.record("end"))
     expect(told, apf_announced=(16, None),
            apf_ready=told["apf_announced"] - told["apf_repeated"] + TOKENS * CPUS)
     guest_apf = outcome.find("guest_apf")[-1]

@@ -7,7 +7,7 @@ gone, and a guest that has nothing to do costs the host next to nothing.
 
 import itertools
 
-from vm import AFTERMATH, Vm, check, check_aftermath, command_line, expect, run
+from tests.system.vm import AFTERMATH, Vm, check, check_aftermath, command_line, expect, run
 
 # The guest's last steps: by then it is idle, for longer than it is looked at. Not at once: a
 # kernel that has just booted, with several CPUs, has a few things left to do.

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """How near the system tests come to their bounds: an assertion that luck decides is a defect.
 
-margins [RUNS]: run the system tests (T=REGEX: some of them) RUNS times (10), and list each bound by
-the least distance that a value had from it, the nearest first. A distance is relative to the
-bound; exact values have none.
+python3 -m tests.system.margins [RUNS]: run the system tests (T=REGEX: some of them) RUNS times
+(10), and list each bound by the least distance that a value had from it, the nearest first. A
+distance is relative to the bound; exact values have none.
 """
 
 import collections
@@ -12,7 +11,8 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+
+from lab import paths
 
 RECORD = "APF_MARGINS"      # the file that note() appends to
 NEAR = 0.05                 # what the list marks
@@ -52,16 +52,15 @@ def table(records):
 
 def main():
     runs = int(sys.argv[1]) if sys.argv[1:] else 10
-    here = Path(__file__).resolve().parent
-    out = here.parent.parent / "out" / "margins"
+    out = paths.OUT / "margins"
     out.mkdir(parents=True, exist_ok=True)
     log = out / "assertions"
     log.unlink(missing_ok=True)
     failed = 0
     for number in range(runs):
         print(f"run {number + 1} of {runs}", file=sys.stderr)
-        failed += subprocess.run([here / "run"], env={**os.environ, RECORD: str(log)},
-                                 check=False).returncode != 0
+        failed += subprocess.run([sys.executable, "-m", "tests.system"], cwd=paths.REPO,
+                                 env={**os.environ, RECORD: str(log)}, check=False).returncode != 0
     lines = list(table(map(json.loads, log.read_text().splitlines())))
     (out / "table").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

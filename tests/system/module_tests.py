@@ -7,10 +7,10 @@ driver, and a module that gives our cold memory to user space.
 
 import shutil
 
-from bench import report
-from harness import Skip, test
 from lab import stock
-from vm import Vm, check, expect, run
+from lab.harness import Skip, test
+from lab.result import parse, run_figures
+from tests.system.vm import Vm, check, expect, run
 
 ENODEV, EEXIST = 19, 17
 TASKS, PAGES, DELAY = 8, 64, 20
@@ -82,7 +82,7 @@ def built_in_too(vm):
 def module_reaches_nine_tenths_of_the_built_in_driver():
     name = "module_reaches_nine_tenths_of_the_built_in_driver"
     outcome = at_boot(name, "cloud-6.12", more=built_in_too)
-    built_in = report.run_figures(report.parse(outcome.read("built-in"), "built-in"), "run",
+    built_in = run_figures(parse(outcome.read("built-in"), "built-in"), "run",
                                   "built-in")
     expect_announced(built_in)
     ratio = built_in["wall_ms"] / outcome.figures()["wall_ms"]

@@ -11,26 +11,23 @@ import json
 import re
 import shlex
 
-import harness
-import margins
-from bench import report
-from lab import boot, kernel, paths
+from lab import boot, harness, kernel, paths
+from lab.levels import LEVELS, PARAMETER_FILE
+from lab.result import check_end, parse, run_figures, sum_stats
+from tests.system import margins
 
 OUT = paths.OUT / "test"
 
 BUSY_PC = (boot.TIMER_LATE,)
 
-# Level -> host's parameter, guest's kernel, the VMM's word.
-LEVELS = {
-    "off": ("off", "Image", "default"),
-    "halt": ("halt", "Image", "default"),
-    "halt_no_driver": ("on", "Image.nodriver", "default"),
-    "announce": ("on", "Image", "default"),
-    "announce_by_vmm": ("off", "Image", "on"),
-}
+# The host's parameter, and apfvm's word: the VMM leaves it to the host, or asks for it itself.
+BY_HOST = "default"
+BY_VMM = ("off", LEVELS["kernel"].vmm)
+# A guest's kernel in the host's image that has no driver.
+NO_DRIVER = "/boot/Image.nodriver"
 
 SCENARIO = """\
-echo {value} >/sys/module/kvm-arm/parameters/apf || exit 99
+echo {parameter} >{file} || exit 99
 KNOBS=/sys/kernel/debug/kvm/apf
 {knobs}
 vmm() {{
@@ -64,10 +61,12 @@ def command_line(steps, append=""):
 class Vm:
     """What to run. steps: the guest's job; script: sh, runs `vmm`.
 
-    host, guest: flavours of the kernels, if not $KERNEL_FLAVOUR. seed: see boot.run().
+    apf: the host's parameter and the VMM's word, if they are not those of the level. host, guest:
+    flavours of the kernels, if not $KERNEL_FLAVOUR. seed: see boot.run().
     """
 
-    level: str = "announce"
+    level: str = "kernel"
+    apf: tuple = ()
     steps: tuple = ()
     cpus: int = 1
     cold: int = 8
@@ -88,13 +87,12 @@ class Vm:
     knobs: dict = dataclasses.field(default_factory=dict)
 
     def guest_flavour(self):
-        """"" if the level or the test has a guest of its own."""
-        own = self.image or LEVELS[self.level][1] != "Image"
-        return "" if own else self.guest or kernel.chosen()
+        """"" if the test has a guest of its own."""
+        return "" if self.image else self.guest or kernel.chosen()
 
     def guest_kernel(self):
         if self.guest_flavour() in ("", kernel.BASE_FLAVOUR):
-            return self.image or f"/boot/{LEVELS[self.level][1]}"
+            return self.image or "/boot/Image"
         return f"/boot/Image.{self.guest_flavour()}"
 
     def all_files(self):
@@ -108,19 +106,28 @@ class Vm:
         slow_host = (self.host or kernel.chosen()) in kernel.SLOW
         return self.timeout * (1 if slow_host else kernel.SLOW.get(self.guest_flavour(), 1))
 
+    def switches(self):
+        """(the host's parameter, the VMM's word)"""
+        return self.apf or (LEVELS[self.level].host, BY_HOST)
+
+    def guest_append(self):
+        """What the guest's kernel is told on its command line."""
+        return " ".join(filter(None, (LEVELS[self.level].guest, self.append)))
+
     def command(self):
-        apf = LEVELS[self.level][2]
+        _, apf = self.switches()
         policies = [word for policy in self.policy for word in ("--policy", policy)]
         return shlex.join([
             "--kernel", self.guest_kernel(), "--initrd", "/boot/guest.cpio",
             "--cpus", str(self.cpus), "--cold", str(self.cold), "--apf", apf, *policies,
-            "--append", command_line(self.steps, self.append),
+            "--append", command_line(self.steps, self.guest_append()),
             "--console", "/out/console", "--result", "/out/result", *self.args])
 
     def scenario(self):
         knobs = "\n".join(f"echo {value} >$KNOBS/knobs/{name} || exit 98"
                           for name, value in self.knobs.items())
-        return SCENARIO.format(value=LEVELS[self.level][0], command=self.command(),
+        parameter, _ = self.switches()
+        return SCENARIO.format(parameter=parameter, file=PARAMETER_FILE, command=self.command(),
                                script=self.script, knobs=knobs)
 
 
@@ -133,7 +140,7 @@ class Outcome:
     def __init__(self, result, host=""):
         self.result, self.host = result, host
         self.status = int(self.read("status") or -1)
-        self.records = report.parse(self.read("result"), "guest")
+        self.records = parse(self.read("result"), "guest")
 
     def read(self, name):
         path = self.result.out / name
@@ -148,7 +155,7 @@ class Outcome:
         return [record[key] for record in self.records if key in record]
 
     def figures(self, label="run"):
-        return report.run_figures(self.records, label, "guest")
+        return run_figures(self.records, label, "guest")
 
     def record(self, name):
         """What the VMM answered to a request for statistics under a name."""
@@ -159,7 +166,7 @@ class Outcome:
 
     def stats(self, name):
         """Sums over the vCPUs."""
-        return report.sum_stats(self.record(name))
+        return sum_stats(self.record(name))
 
 
 def run(name, vm, folder=OUT):
@@ -199,7 +206,7 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
     check_silent(outcome, host_may_say, guest_may_say)
     check_watched(outcome)
     if status == 0:
-        report.check_end(outcome.records, "guest")
+        check_end(outcome.records, "guest")
     for run_record in outcome.find("run"):
         assert run_record["pages_bad"] == 0, run_record
         assert run_record["pages_verified"] == run_record["faults"] > 0, run_record

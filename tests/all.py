@@ -1,22 +1,17 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the test targets of make one after the other, and end with one table.
 
-all TARGET...: each is a target of make, in this order. One that fails does not keep the next
-from being run. What each says is in out/test-all/TARGET.log; its last line is in the table.
-The status is 0 if all targets succeeded.
+python3 -m tests.all TARGET...: each is a target of make, in this order. One that fails does not
+keep the next from being run. What each says is in out/test-all/TARGET.log; its last line is in
+the table. The status is 0 if all targets succeeded.
 """
 
 import dataclasses
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from lab import paths, term  # noqa: E402
+from lab import make, paths, term
 
 OUT = paths.OUT / "test-all"
 # Make's own words for a status that its target has explained already.
@@ -45,7 +40,7 @@ def run(target):
     with open(log, "w") as out, subprocess.Popen(
             ["make", "--no-print-directory", target], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            cwd=paths.REPO) as child:
+            cwd=paths.REPO, env=make.environment()) as child:
         try:
             for line in child.stdout:
                 out.write(line)
@@ -74,8 +69,6 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
-        os.environ.pop(name, None)
     rows = [run(target) for target in targets]
     text = "\n".join(table(rows))
     (OUT / "table").write_text(text + "\n")

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run seeds: of each its configuration follows, and in virtual time all that then happens.
 
@@ -9,16 +8,9 @@ out/simulate/results.jsonl; the folder of a seed that failed is kept beside it.
 
 import argparse
 import os
-import sys
-from pathlib import Path
 
-sys.dont_write_bytecode = True
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent.parent), str(HERE.parent / "static"), str(HERE.parent / "system"),
-                str(HERE)]
-
-import many  # noqa: E402
-from lab import term  # noqa: E402
+from lab import term
+from tests.simulate import many
 
 
 def number(text):
@@ -29,7 +21,7 @@ def number(text):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="simulate", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python3 -m tests.simulate", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--seeds", type=number, metavar="N", help="as many, from --from on")

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run programs that others wrote while the guest's memory goes missing, and compare the levels.
 
@@ -13,30 +12,24 @@ $CPUS: 1 (default), 2, 4; "4p": in real parallel. Several are separated by comma
 
 import argparse
 import dataclasses
+import itertools
 import os
 import re
-import signal
 import sys
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent.parent), str(HERE)]
-
-import boots  # noqa: E402
-import catalog  # noqa: E402
-import known  # noqa: E402
-import pool  # noqa: E402
-import table  # noqa: E402
-from lab import programs, term  # noqa: E402
+from lab import pool, programs, term
+from lab.levels import LEVELS
+from tests.differential import boots, catalog, known, table
+from tests.differential.batch import run_batch
 
 BATCH_COST = 60
 FLOOR = 20
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="differential", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python3 -m tests.differential", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="only name the programs")
     parser.add_argument("--guest", default=boots.FLAVOUR, metavar="FLAVOUR",
@@ -64,9 +57,9 @@ def seed():
 
 
 def settings(args):
-    levels = words("LEVELS", "kernel", [*boots.LEVELS, "all"])
+    levels = words("LEVELS", "kernel", [*LEVELS, "all"])
     if "all" in levels:
-        levels = ["kernel", "announce", "halt", "off"]
+        levels = list(reversed(LEVELS))
     return [boots.Setting(level, int(cpus.rstrip("p")), seed(), real=cpus.endswith("p"),
                           flavour=args.guest, seconds=args.seconds)
             for cpus in words("CPUS", "1", ["1", "2", "4", "2p", "4p"]) for level in levels]
@@ -93,6 +86,11 @@ def batches(found):
         yield batch
 
 
+def one(item):
+    """In a process of its own."""
+    return run_batch(*item)
+
+
 class Suite:
     def __init__(self, args, found):
         self.args = args
@@ -100,15 +98,21 @@ class Suite:
         self.rows = {program.name: table.Row(program.name, listed=known.reason(program.name))
                      for program in found}
         self.complaints = []
+        self.ended = self.total = 0
 
-    def tell(self, setting, found, how_far, seconds):
+    def take(self, done):
+        """What came of a batch."""
+        setting, batch, folder = done.item
+        found, complaints = done.value or ({}, [f"{folder}: {done.failure}"])
+        self.complaints += complaints
+        self.ended += len(batch)
         for name, result in found.items():
             self.rows[name].results[setting.name()] = result
         bad = [name for name, result in found.items()
                if any(not known.covers(name, what) for what in result.bad())]
-        if pool.live():
-            term.say(f"  {time.strftime('%H:%M:%S')}  {setting.name()}: {how_far}, {seconds:.0f} s"
-                     + (f"; complain: {', '.join(bad)}" if bad else ""))
+        if sys.stdout.isatty():
+            term.say(f"  {time.strftime('%H:%M:%S')}  {setting.name()}: {self.ended} of {self.total}, "
+                     f"{done.seconds:.0f} s" + (f"; complain: {', '.join(bad)}" if bad else ""))
 
     def work(self, wanted):
         """wanted: [(setting, programs)]"""
@@ -118,16 +122,12 @@ class Suite:
 
     def run(self, wanted):
         work = list(self.work(wanted))
-        under_way = pool.Pool(sum(len(batch) for _, batch, _ in work), self.tell)
-        try:
-            under_way.run([item for item in work if not item[0].real], pool.jobs())
-            under_way.run([item for item in work if item[0].real], 1)
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            raise
-        finally:
-            under_way.stop()
-        self.complaints += under_way.complaints
+        self.ended, self.total = 0, sum(len(batch) for _, batch, _ in work)
+        with pool.Pool() as under_way:
+            for done in itertools.chain(
+                    under_way.run(one, [item for item in work if not item[0].real], pool.jobs()),
+                    under_way.run(one, [item for item in work if item[0].real], 1)):
+                self.take(done)
 
     def judge(self):
         for row in self.rows.values():

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Count the guest's instructions per announcement. It counts, it does not time.
 
@@ -10,14 +9,11 @@ time leaps to the next timer when QEMU stops.
 
 import argparse
 import statistics
-import sys
 from collections import Counter
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench import execlog  # noqa: E402
-from lab import boot, paths, term  # noqa: E402
-from lab.levels import LEVELS, PARAMETER_FILE  # noqa: E402
+from bench import execlog
+from lab import boot, paths, term
+from lab.levels import LEVELS, PARAMETER_FILE
 
 PAGES, SKIP = 512, 64
 SCENARIO = f"""\
@@ -111,8 +107,8 @@ def trace(args):
         log.unlink()
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="instructions", description=__doc__,
+def main(words):
+    parser = argparse.ArgumentParser(prog="python3 -m bench instructions", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=500, metavar="N",
                         help="of log: about 15 announcements in 100 (500)")
@@ -120,9 +116,5 @@ def main():
                         help="the guest's kernel faults, in write(2), instead of user space")
     parser.add_argument("--timeout", type=float, default=600, metavar="S")
     parser.add_argument("--keep", action="store_true", help="keep the log, out/instructions/exec.log")
-    trace(parser.parse_args())
+    trace(parser.parse_args(words))
     return 0
-
-
-if __name__ == "__main__":
-    term.main(main)

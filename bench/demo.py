@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the same work in a guest at each level: off, halt, announce, kernel.
 
@@ -20,11 +19,10 @@ import threading
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench import plot, report, timeline  # noqa: E402
-from lab import boot, paths, term  # noqa: E402
-from lab.levels import LEVELS, PARAMETER_FILE  # noqa: E402
+from bench import plot, report, timeline
+from lab import boot, paths, term
+from lab.levels import LEVELS, PARAMETER_FILE
+from lab.result import ResultError, check_end, find_run, parse
 
 TASKS, VCPUS, MEM_MIB = 8, 1, 256
 PAGE_SIZE = 4096
@@ -99,8 +97,8 @@ trace_off() {
 """
 
 
-def arguments():
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__,
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="python3 -m bench demo", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
     parser.add_argument("--levels", default=",".join(ROWS), metavar="LIST",
@@ -110,7 +108,7 @@ def arguments():
                         help="put the pictures there, too, as throughput.svg and timeline.svg")
     parser.add_argument("--replay", action="store_true",
                         help="boot nothing: report on what the last run left in DIR/demo")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     args.levels = args.levels.split(",")
     if args.levels[0] != "off" or not set(args.levels) <= ROWS.keys():
         parser.error(f"--levels: a list that begins with off, of: {', '.join(ROWS)}")
@@ -213,25 +211,25 @@ def run_host(args):
         result = boot.run(scenario(args.levels), folder, mode="icount", timeout=args.timeout,
                           files=files)
     if result.lab_error:
-        raise report.ReportError(result.lab_error)
+        raise ResultError(result.lab_error)
     if result.status:
         log = result.out / "scenario.log"
-        raise report.ReportError(f"the scenario failed with status {result.status}:\n"
-                                 f"{term.tail(log)}See {folder}")
+        raise ResultError(f"the scenario failed with status {result.status}:\n"
+                          f"{term.tail(log)}See {folder}")
     if result.klog.strip():
-        raise report.ReportError(f"the host's kernel complains:\n{result.klog}See {folder}/klog")
+        raise ResultError(f"the host's kernel complains:\n{result.klog}See {folder}/klog")
 
 
 def read(out, name):
     try:
         return (out / name).read_text(errors="replace")
     except FileNotFoundError:
-        raise report.ReportError(f"{out / name} is missing: that VM did not run") from None
+        raise ResultError(f"{out / name} is missing: that VM did not run") from None
 
 
 def level_figures(out, levels):
     """Latency -> level -> figures."""
-    records = {level: report.parse(read(out, f"{level}.result"), level) for level in levels}
+    records = {level: parse(read(out, f"{level}.result"), level) for level in levels}
     found = {}
     for latency, _ in LATENCIES:
         found[latency] = {level: report.level_figures(records[level], level, label(latency, True),
@@ -251,10 +249,10 @@ def timeline_panels(out, levels):
     panels = []
     for level in timeline_levels(levels):
         name = f"timeline-{level}"
-        records = report.parse(read(out, f"{name}.result"), name)
-        report.check_end(records, name)
-        index, _, _ = report.find_run(records, "timeline", name)
-        marks = report.parse(read(out, f"{name}.marks"), f"{name}.marks")
+        records = parse(read(out, f"{name}.result"), name)
+        check_end(records, name)
+        index, _, _ = find_run(records, "timeline", name)
+        marks = parse(read(out, f"{name}.marks"), f"{name}.marks")
         lanes = timeline.lanes(records, marks, read(out, f"{name}.trace").splitlines(),
                                records[index]["run"], cold, WINDOW, name)
         panels.append((panel_title(level, lanes), lanes))
@@ -286,8 +284,8 @@ def tell(args, found):
     term.say(f"\n{args.out}: {', '.join(RESULTS)}")
 
 
-def main():
-    args = arguments()
+def main(words):
+    args = arguments(words)
     out = args.out / "demo" / "out"
     for name in RESULTS:
         (args.out / name).unlink(missing_ok=True)
@@ -305,13 +303,9 @@ def main():
         plot.timeline(timeline_panels(out, args.levels), WINDOW[1],
                       f"{WINDOW[1]} ms of {headline}{TIMELINE_LATENCY} ms",
                       args.out / "demo-timeline.svg")
-    except report.ReportError as error:
+    except ResultError as error:
         raise term.LabError(error) from None
     for name in RESULTS[1:] if args.pictures else ():
         shutil.copy(args.out / name, args.pictures / name.removeprefix("demo-"))
     tell(args, found)
     return 0
-
-
-if __name__ == "__main__":
-    term.main(main)

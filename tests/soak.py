@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the tests that are chains and loops again and again, in TAP, until the time is over.
 
@@ -11,9 +10,10 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-RUN = Path(__file__).resolve().parent / "system" / "run"
+from lab import paths
+
+RUN = (sys.executable, "-m", "tests.system")
 TESTS = ("ten_generations_of_restore", "cpus_offline_and_online_in_a_loop",
          "user_and_kernel_faults_in_real_parallel")
 
@@ -26,8 +26,8 @@ def minutes():
 
 
 def one_round(number, tests):
-    done = subprocess.run([RUN], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                          env={**os.environ, "T": tests}, check=False)
+    done = subprocess.run(RUN, cwd=paths.REPO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True, env={**os.environ, "T": tests}, check=False)
     bad = done.returncode or not re.search(r"^ok ", done.stdout, re.M)
     print(f"{'not ok' if bad else 'ok'} {number + 1} - round {number + 1}", flush=True)
     if bad:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the benchmark: writes bench.json, report.html and summary.md, prints a table.
 
@@ -11,26 +10,23 @@ import argparse
 import json
 import os
 import re
-import signal
-import sys
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench import cases, markdown, page, pool, report, rows, setup  # noqa: E402
-from lab import paths, term  # noqa: E402
+from bench import cases, hosts, markdown, page, rows, setup
+from lab import paths, pool, term
+from lab.result import ResultError
 
 
-def arguments():
-    parser = argparse.ArgumentParser(prog="measure", description=__doc__,
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="python3 -m bench measure", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="run everything (an hour and a half)")
     parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
     parser.add_argument("--replay", action="store_true",
                         help="boot nothing: report on what the last run left in DIR/bench")
     parser.add_argument("--list", action="store_true", help="list the hosts that would be booted, and end")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def chooser():
@@ -68,7 +64,7 @@ def measure(args):
         print(*sorted(boot.name for boot in boots), sep="\n")
         return 0
     args.out.mkdir(parents=True, exist_ok=True)
-    samples, failures = pool.run(boots, args.out / "bench", pool.jobs(), args.replay)
+    samples, failures = hosts.run(boots, args.out / "bench", pool.jobs(), args.replay)
     for failure in failures:
         term.say(f"FAILED {failure}")
     if not samples:
@@ -80,13 +76,8 @@ def measure(args):
     return 1 if failures else 0
 
 
-def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def main(words):
     try:
-        return measure(arguments())
-    except report.ReportError as error:
+        return measure(arguments(words))
+    except ResultError as error:
         raise term.LabError(error) from None
-
-
-if __name__ == "__main__":
-    term.main(main)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run test suites that speak TAP, show what they say, and count.
 
@@ -17,11 +16,11 @@ import signal
 import subprocess
 import sys
 
+from lab import make
+
 POINT = re.compile(r"\s*(not )?ok\b\s*\d*\s*-?\s*(.*)")
 PLAN = re.compile(r"\s*1\.\.(\d+)")
 SKIP = re.compile(r"#\s*skip\b\s*", re.I)
-# What an outer make hands down is not for the makes that a suite calls.
-OUTER_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 
 
 class Tally:
@@ -52,8 +51,7 @@ class Tally:
 
 
 def start(command):
-    environment = {name: value for name, value in os.environ.items() if name not in OUTER_MAKE}
-    environment["CMOCKA_MESSAGE_OUTPUT"] = "TAP"
+    environment = {**make.environment(), "CMOCKA_MESSAGE_OUTPUT": "TAP"}
     return subprocess.Popen(shlex.split(command), stdin=subprocess.DEVNULL, env=environment,
                             stdout=subprocess.PIPE, text=True, errors="replace")
 
@@ -71,9 +69,8 @@ def ended_with_us(child):
 
 def run_step(name, command, tally):
     """The step writes to our terminal itself, so that it can show progress."""
-    environment = {key: value for key, value in os.environ.items() if key not in OUTER_MAKE}
     with subprocess.Popen(shlex.split(command), stdin=subprocess.DEVNULL,
-                          env=environment) as child, ended_with_us(child):
+                          env=make.environment()) as child, ended_with_us(child):
         status = child.wait()
     if status:
         tally.broken(f"{name}: `{command}` failed with status {status}; the rest was not run")
@@ -105,7 +102,7 @@ def run_suite(name, command, tally):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tap", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python3 -m tests.tap", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite", nargs="+", help="NAME=COMMAND or +NAME=COMMAND")
     parser.add_argument("--filter", default=os.environ.get("T", ""), metavar="REGEX",
