@@ -14,8 +14,7 @@ import sys
 
 from lab import term
 
-# Command -> module.
-COMMANDS = {"demo": "demo", "measure": "measure", "report": "publish", "instructions": "instructions"}
+COMMANDS = ("demo", "measure", "report", "instructions")
 
 
 def main():
@@ -24,7 +23,7 @@ def main():
         asked = command in ("-h", "--help", "help")
         print(__doc__, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
-    return importlib.import_module(f"bench.{COMMANDS[command]}").main(options)
+    return importlib.import_module(f"bench.{command}").main(options)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from bench import plot, report, timeline
+from bench import figures, plot, timeline
 from lab import boot, paths, term
 from lab.levels import LEVELS, PARAMETER_FILE
 from lab.result import ResultError, check_end, find_run, parse
@@ -232,9 +232,9 @@ def level_figures(out, levels):
     records = {level: parse(read(out, f"{level}.result"), level) for level in levels}
     found = {}
     for latency, _ in LATENCIES:
-        found[latency] = {level: report.level_figures(records[level], level, label(latency, True),
+        found[latency] = {level: figures.level_figures(records[level], level, label(latency, True),
                                                       label(latency, False)) for level in levels}
-        report.add_speedups(found[latency])
+        figures.add_speedups(found[latency])
     return found
 
 
@@ -278,9 +278,9 @@ def tell(args, found):
     (latency, pages), *others = LATENCIES
     term.say(f"\n{TASKS} tasks on {VCPUS} vCPU, {pages} pages that take {latency} ms; virtual time, "
              "gaps of the bystander's 1 ms timer in ms\n")
-    term.say(report.table(found[latency]) + "\n")
+    term.say(figures.table(found[latency]) + "\n")
     for other, _ in others:
-        term.say(report.latency_line(other, found[other]))
+        term.say(figures.latency_line(other, found[other]))
     term.say(f"\n{args.out}: {', '.join(RESULTS)}")
 
 

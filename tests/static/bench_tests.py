@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The benchmark's arithmetic, on numbers that can be checked by hand."""
 
-from bench import cases, page, publish, ranks, rows
+from bench import cases, page, ranks, report, rows
 from bench.cases import levels, levels_report
 from lab.harness import test
 
@@ -76,13 +76,13 @@ def boots():
 
 @test("bench: summary.md is what make report makes of the recorded run")
 def summary_is_generated():
-    made = publish.summary_of(*publish.recorded())
-    assert publish.SUMMARY.read_text() == made, f"{publish.SUMMARY}: run make report, and commit it"
+    made = report.summary_of(*report.recorded())
+    assert report.SUMMARY.read_text() == made, f"{report.SUMMARY}: run make report, and commit it"
 
 
 @test("bench: the conclusions name the run they speak of")
 def conclusions_name_the_run():
-    meta, _ = publish.recorded()
-    said = (publish.FOLDER / "conclusions.md").read_text()
+    meta, _ = report.recorded()
+    said = (report.FOLDER / "conclusions.md").read_text()
     missing = [meta[key] for key in ("command", "commit", "date", "machine") if meta[key] not in said]
     assert not missing, f"docs/report/conclusions.md speaks of another run: {missing} are not in it"
