@@ -80,6 +80,14 @@ bench-full: deps	## 1 h 45 | 1 h 30 | measure everything
 	@$(LAB) setup bench-full
 	@python3 -m bench measure --full
 
+.PHONY: report
+report:		## make the report of the recorded run: out/report.html, docs/report/summary.md
+	@python3 -m bench report
+
+.PHONY: pictures
+pictures: images	## run the demonstration and make the pictures in docs/img
+	@python3 -m bench demo --pictures docs/img
+
 .PHONY: test
 test: deps	## 40 min | 30 min | run all tests (T=<regex>: some of them)
 	@$(LAB) setup --plan test

@@ -3,6 +3,7 @@
 
     demo          the same work at each level: a table and two pictures
     measure       the benchmark
+    report        the report of the recorded run
     instructions  the guest's instructions per announcement
 
 python3 -m bench COMMAND --help says more of each.
@@ -13,7 +14,7 @@ import sys
 
 from lab import term
 
-COMMANDS = ("demo", "measure", "instructions")
+COMMANDS = ("demo", "measure", "report", "instructions")
 
 
 def main():

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run the same work in a guest with APF off, at the halt level and at the announce level.
+"""Run the same work in a guest at each level: off, halt, announce, kernel.
 
-Needs everything built (`make demo` sees to that). One boot of the host in the
-lab's virtual time; in it one VM per level for the figures, then one more for
-the timeline, with the kernels' tracing on. Leaves in the folder given by --out:
-demo.json, demo-throughput.svg, demo-timeline.svg; what the host and the guests
-said lies in its sub-folder demo.
+Everything must be built, which `make demo` does. The host boots once, in virtual
+time. It runs one VM per level for the figures, then one VM for the timeline of each
+of three levels, with the kernels' tracing on. The folder given by --out gets
+demo.json, demo-throughput.svg and demo-timeline.svg; its sub-folder demo has the
+output of the host and of the guests.
 """
 
 import argparse
 import contextlib
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
-from bench import plot, report, timeline
+from bench import figures, plot, timeline
 from lab import boot, paths, term
+from lab.levels import LEVELS, PARAMETER_FILE
 from lab.result import ResultError, check_end, find_run, parse
 
 TASKS, VCPUS, MEM_MIB = 8, 1, 256
@@ -30,14 +32,15 @@ COMPUTE_US = 20
 # Latency in ms, pages. The first one is what the levels in the JSON are about.
 LATENCIES = ((50, 128), (10, 256), (2, 512))
 
-# Value of the host's parameter, kernel of the guest. At the level kernel the guest's kernel
-# touches the pages, in read(2); the others' tasks do it themselves.
-LEVELS = {
+# Name of a row -> level of host and guest, the guest's kernel. A guest without the driver halts at a
+# host that would announce. In the row kernel the guest's kernel touches the pages, in read(2); in the
+# other rows the tasks touch them.
+ROWS = {
     "off": ("off", "Image"),
     "halt": ("halt", "Image"),
-    "halt_no_driver": ("on", "Image.nodriver"),
-    "announce": ("on", "Image"),
-    "kernel": ("on", "Image"),
+    "halt_no_driver": ("kernel", "Image.nodriver"),
+    "announce": ("announce", "Image"),
+    "kernel": ("kernel", "Image"),
 }
 
 RESULTS = ("demo.json", "demo-throughput.svg", "demo-timeline.svg")
@@ -50,7 +53,7 @@ TIMELINE_LATENCY, TIMELINE_PAGES, TIMELINE_COMPUTE = 20, 128, 2000
 
 SCENARIO = r"""
 trace=/sys/kernel/tracing
-switch=/sys/module/kvm-arm/parameters/apf
+switch=@PARAMETER@
 uname -r >/out/uname
 
 set_level() {
@@ -62,14 +65,14 @@ set_level() {
 	fi
 }
 
-# vm NAME VALUE-OF-PARAMETER IMAGE JOB POLICY...
+# vm NAME VALUE-OF-PARAMETER IMAGE WORDS-FOR-THE-GUEST'S-KERNEL JOB POLICY...
 vm() {
-	name=$1 image=$3 job=$4
+	name=$1 image=$3 words=$4 job=$5
 	set_level $2
-	shift 4
+	shift 5
 	echo "demo: $name" >/dev/console
 	apfvm --kernel /boot/$image --initrd /boot/guest.cpio --cpus @VCPUS@ --mem @MEM@ \
-		--cold @COLD@ "$@" --append "console=hvc0 panic=-1 panic_on_warn=1 quiet -- $job" \
+		--cold @COLD@ "$@" --append "console=hvc0 panic=-1 panic_on_warn=1 quiet $words -- $job" \
 		--console /out/$name.console --result /out/$name.result && return
 	echo "$name: apfvm ended with status $?"
 	exit 1
@@ -98,15 +101,19 @@ def arguments(words):
     parser = argparse.ArgumentParser(prog="python3 -m bench demo", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
-    parser.add_argument("--levels", default=",".join(LEVELS), metavar="LIST",
+    parser.add_argument("--levels", default=",".join(ROWS), metavar="LIST",
                         help="only these levels; the first must be off")
     parser.add_argument("--timeout", type=float, default=600, metavar="S")
+    parser.add_argument("--pictures", type=Path, metavar="DIR",
+                        help="put the pictures there, too, as throughput.svg and timeline.svg")
     parser.add_argument("--replay", action="store_true",
-                        help="no boot: report on what the last run left in DIR/demo")
+                        help="boot nothing: report on what the last run left in DIR/demo")
     args = parser.parse_args(words)
     args.levels = args.levels.split(",")
-    if args.levels[0] != "off" or not set(args.levels) <= LEVELS.keys():
-        parser.error(f"--levels: a list that begins with off, of: {', '.join(LEVELS)}")
+    if args.levels[0] != "off" or not set(args.levels) <= ROWS.keys():
+        parser.error(f"--levels: a list that begins with off, of: {', '.join(ROWS)}")
+    if args.pictures and not args.pictures.is_dir():
+        parser.error(f"--pictures {args.pictures}: no such folder, make it first")
     return args
 
 
@@ -150,16 +157,22 @@ def policies():
             for word in ("--policy", f"{first}-{first + pages}:delay={latency}")]
 
 
+def start_vm(name, row, job, policies):
+    """sh"""
+    level, image = LEVELS[ROWS[row][0]], ROWS[row][1]
+    return shlex.join(["vm", name, level.host, image, level.guest, job, *policies])
+
+
 def scenario(levels):
     lines = [SCENARIO.replace("@VCPUS@", str(VCPUS)).replace("@MEM@", str(MEM_MIB))
-             .replace("@COLD@", str(cold_mib()))]
+             .replace("@COLD@", str(cold_mib())).replace("@PARAMETER@", PARAMETER_FILE)]
     for level in levels:
-        lines.append(shlex.join(["vm", level, *LEVELS[level], figures_job(level), *policies()]))
+        lines.append(start_vm(level, level, figures_job(level), policies()))
     for level in timeline_levels(levels):
-        lines += ["trace_on", shlex.join(["vm", f"timeline-{level}", *LEVELS[level], timeline_job(),
-                                          "--policy", f"all:delay={TIMELINE_LATENCY}",
-                                          "--marks", f"/out/timeline-{level}.marks"]),
-                  f"trace_off timeline-{level}"]
+        name = f"timeline-{level}"
+        lines += ["trace_on", start_vm(name, level, timeline_job(), [
+            "--policy", f"all:delay={TIMELINE_LATENCY}", "--marks", f"/out/{name}.marks"]),
+                  f"trace_off {name}"]
     return "\n".join(lines) + "\n"
 
 
@@ -219,9 +232,9 @@ def level_figures(out, levels):
     records = {level: parse(read(out, f"{level}.result"), level) for level in levels}
     found = {}
     for latency, _ in LATENCIES:
-        found[latency] = {level: report.level_figures(records[level], level, label(latency, True),
+        found[latency] = {level: figures.level_figures(records[level], level, label(latency, True),
                                                       label(latency, False)) for level in levels}
-        report.add_speedups(found[latency])
+        figures.add_speedups(found[latency])
     return found
 
 
@@ -265,9 +278,9 @@ def tell(args, found):
     (latency, pages), *others = LATENCIES
     term.say(f"\n{TASKS} tasks on {VCPUS} vCPU, {pages} pages that take {latency} ms; virtual time, "
              "gaps of the bystander's 1 ms timer in ms\n")
-    term.say(report.table(found[latency]) + "\n")
+    term.say(figures.table(found[latency]) + "\n")
     for other, _ in others:
-        term.say(report.latency_line(other, found[other]))
+        term.say(figures.latency_line(other, found[other]))
     term.say(f"\n{args.out}: {', '.join(RESULTS)}")
 
 
@@ -292,5 +305,7 @@ def main(words):
                       args.out / "demo-timeline.svg")
     except ResultError as error:
         raise term.LabError(error) from None
+    for name in RESULTS[1:] if args.pictures else ():
+        shutil.copy(args.out / name, args.pictures / name.removeprefix("demo-"))
     tell(args, found)
     return 0

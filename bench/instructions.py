@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Count the guest's instructions per announcement. Counted, not timed.
+"""Count the guest's instructions per announcement. It counts, it does not time.
 
-A host with one CPU and a guest with one vCPU run in QEMU. At the guest's interrupt
-handler, which a breakpoint finds, the emulator begins to log every instruction,
-until the log is large enough. It says which exception level ran each. Nothing stops
-in between, since a stop lets virtual time leap to the next timer.
+A host with one CPU and a guest with one vCPU run in QEMU. From a breakpoint at the
+guest's interrupt handler on, QEMU logs every instruction with the exception level
+that ran it, until the log is large enough. Nothing stops in between, because virtual
+time leaps to the next timer when QEMU stops.
 """
 
 import argparse
@@ -13,10 +13,11 @@ from collections import Counter
 
 from bench import execlog
 from lab import boot, paths, term
+from lab.levels import LEVELS, PARAMETER_FILE
 
 PAGES, SKIP = 512, 64
 SCENARIO = f"""\
-echo on >/sys/module/kvm-arm/parameters/apf || exit 99
+echo {LEVELS["kernel"].host} >{PARAMETER_FILE} || exit 99
 exec apfvm --kernel /boot/Image --initrd /boot/guest.cpio --cpus 1 --cold 8 --policy all:delay=2 \\
 	--append 'console=hvc0 panic=-1 quiet -- run,--tasks,8,--pages,{PAGES},OPTIONS' \\
 	--console /out/console --result /out/result

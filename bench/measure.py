@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run the benchmark: figures into bench.json, a report into report.html, a table here.
+"""Run the benchmark: writes bench.json, report.html and summary.md, prints a table.
 
-Without --full, a choice that takes a quarter of an hour on two CPUs. Needs everything built (`make bench`
-sees to that). The cases are the modules of bench/cases; $T is a regular expression
-that chooses among their runs by name, $J says how many QEMUs run at a time.
+Without --full it runs a choice that takes a quarter of an hour on two CPUs. Everything must
+be built, which `make bench` does. The cases are the modules of bench/cases. $T is a regular
+expression that chooses runs by name; $J is the number of QEMUs that run at a time.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import re
 import time
 from pathlib import Path
 
-from bench import cases, hosts, page, rows, setup
+from bench import cases, hosts, markdown, page, rows, setup
 from lab import paths, pool, term
 from lab.result import ResultError
 
@@ -21,11 +21,11 @@ from lab.result import ResultError
 def arguments(words):
     parser = argparse.ArgumentParser(prog="python3 -m bench measure", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="everything, which takes hours")
+    parser.add_argument("--full", action="store_true", help="run everything (an hour and a half)")
     parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
     parser.add_argument("--replay", action="store_true",
-                        help="no boot: report on what the last run left in DIR/bench")
-    parser.add_argument("--list", action="store_true", help="only say what would be run")
+                        help="boot nothing: report on what the last run left in DIR/bench")
+    parser.add_argument("--list", action="store_true", help="list the hosts that would be booted, and end")
     return parser.parse_args(words)
 
 
@@ -46,14 +46,14 @@ def write(args, samples, seconds, failures):
     table = rows.Table(rows.fold(samples))
     meta = setup.describe(args.full, os.environ.get("T", ""), seconds, args.out / "bench")
     meta["without"] = ", ".join(failure.partition(":")[0] for failure in failures)
-    goals = [goal for module in cases.modules() if hasattr(module, "goals")
-             for goal in module.goals(table)]
+    goals = cases.goals(table)
     meta["goals"] = [vars(goal) for goal in goals]
     lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in table.rows)
     (args.out / "bench.json").write_text(
         f'{{"meta": {json.dumps(meta, indent=2)},\n "rows": [\n{lines}\n]}}\n')
     (args.out / "report.html").write_text(page.render(cases.modules(), table, meta, goals))
-    (args.out / "report.md").write_text(page.summary(meta, goals))
+    (args.out / "summary.md").write_text(
+        markdown.render(cases.modules(), table, meta, goals, f"`{meta['command']}` from bench.json"))
     return table, goals
 
 
@@ -72,7 +72,7 @@ def measure(args):
     seconds = None if args.replay else time.monotonic() - begin
     table, goals = write(args, samples, seconds, failures)
     term.say(page.terminal(table, goals))
-    term.say(f"\n{args.out}: bench.json, report.html, report.md")
+    term.say(f"\n{args.out}: bench.json, report.html, summary.md")
     return 1 if failures else 0
 
 

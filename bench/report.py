@@ -1,66 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The demo's figures, and its table."""
+"""Make the report of the run that is recorded in docs/report/bench.json.gz.
 
-from lab.result import check_end, check_figures, check_silent, run_figures
+Writes docs/report/summary.md, which is committed, and report.html into --out, which is not.
+To record another run: gzip -9n <out/bench.json >docs/report/bench.json.gz, then this.
+"""
 
-# Those that are told of every fault.
-ANNOUNCING = ("announce", "kernel")
+import argparse
+import gzip
+import json
+from pathlib import Path
 
+from bench import cases, markdown, page, rows
+from lab import paths, term
 
-def level_figures(records, level, with_label, without_label):
-    """One level of the JSON: the run with the bystander, and in it the one without."""
-    check_end(records, level)
-    check_silent(records, level)
-    figures = run_figures(records, with_label, level)
-    figures["without_bystander"] = run_figures(records, without_label, level)
-    for run in (figures, figures["without_bystander"]):
-        check_figures(run, level, announces=level in ANNOUNCING)
-    return figures
-
-
-def speedup(levels, level, without=False):
-    def pick(name):
-        return levels[name]["without_bystander"] if without else levels[name]
-    return pick("off")["wall_ms"] / pick(level)["wall_ms"]
-
-
-def add_speedups(levels):
-    for level in levels:
-        levels[level]["speedup"] = round(speedup(levels, level), 3)
-        levels[level]["without_bystander"]["speedup"] = round(speedup(levels, level, True), 3)
+FOLDER = paths.REPO / "docs" / "report"
+DATA = FOLDER / "bench.json.gz"
+SUMMARY = FOLDER / "summary.md"
+ORIGIN = "`make report` from bench.json.gz"
+MORE = """\
+The rows of this run are in [bench.json.gz](bench.json.gz), and [conclusions.md](conclusions.md) says what follows from them.
+`make report` writes this page and, to `out/report.html`, the whole report with all curves and tables.
+"""
 
 
-COLUMNS = ("level", "bystander", "wall ms", "speed-up", "worst gap", "p99 gap", "faults",
-           "announced", "halted", "sync", "aborts/fault")
+def recorded(path=DATA):
+    """(meta, table) of a run; an error that says what is wrong with the file."""
+    try:
+        with gzip.open(path, "rt") as text:
+            found = json.load(text)
+        return found["meta"], rows.Table(found["rows"])
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        raise term.LabError(f"{path}: no recorded run ({error}). A run is recorded by: "
+                            f"gzip -9n <out/bench.json >{DATA}") from None
 
 
-def table_row(level, run):
-    gap = run["bystander"]
-    return (level, "yes" if gap else "no", f"{run['wall_ms']:.1f}", f"{run['speedup']:.2f}",
-            f"{gap['worst_gap_ms']:.2f}" if gap else "-",
-            f"{gap['p99_gap_ms']:.2f}" if gap else "-",
-            str(run["faults"]), str(run["announced"]), str(run["halted"]), str(run["sync"]),
-            f"{run['stage2_aborts'] / run['faults']:.2f}")
+def summary_of(meta, table):
+    return markdown.render(cases.modules(), table, meta, cases.goals(table), ORIGIN, MORE)
 
 
-def table(levels):
-    """Aligned columns: names to the left, numbers to the right."""
-    rows = [COLUMNS]
-    for level in levels:
-        rows.append(table_row(level, levels[level]))
-        rows.append(table_row("", levels[level]["without_bystander"]))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(width) if i < 2 else cell.rjust(width)
-                 for i, (cell, width) in enumerate(zip(row, widths))]
-        lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join(lines)
+def report_of(meta, table):
+    return page.render(cases.modules(), table, meta, cases.goals(table))
 
 
-def latency_line(latency_ms, levels):
-    """One page latency in a line: wall time, speed-up, worst gap per level."""
-    parts = [f"{level} {run['wall_ms']:.1f} ms ({run['speedup']:.2f}x, "
-             f"gap {run['bystander_worst_gap_ms']:.2f})" for level, run in levels.items()]
-    return f"pages of {latency_ms:g} ms: " + ", ".join(parts)
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="python3 -m bench report", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
+    return parser.parse_args(words)
+
+
+def main(words):
+    args = arguments(words)
+    meta, table = recorded()
+    text = report_of(meta, table)
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "report.html").write_text(text)
+    SUMMARY.write_text(summary_of(meta, table))
+    term.say(f"{args.out / 'report.html'}, {SUMMARY}")
+    return 0

@@ -56,6 +56,6 @@ def sections(table):
     if not rows:
         return []
     return [Section("Memory in the host", page.paragraph(
-        "By the host kernel's tracepoint `kmem:kmalloc`. A VM has one workqueue besides. With APF off "
-        "there is a pointer per VM and one per vCPU. Again: `make bench T=memory`.")
+        "As the host kernel's tracepoint `kmem:kmalloc` reports it. Each VM also has one workqueue. With APF "
+        "off there is one pointer per VM and one per vCPU. Again: `make bench T=memory`.")
         + page.table(("allocated", "bytes"), rows))]
