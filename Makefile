@@ -81,11 +81,12 @@ bench-full: deps	## 1 h 45 | 1 h 30 | measure everything
 	@python3 -m bench measure --full
 
 .PHONY: report
-report:		## make the report of the recorded run: out/report.html, docs/report/summary.md
+report:		## | 15 s | make the report of the recorded run: out/report.html, docs/report/summary.md
 	@python3 -m bench report
 
 .PHONY: pictures
-pictures: images	## run the demonstration and make the pictures in docs/img
+pictures: deps	## 13 min | 2 min | run the demonstration and make the pictures in docs/img
+	@$(LAB) setup demo
 	@python3 -m bench demo --pictures docs/img
 
 .PHONY: test
