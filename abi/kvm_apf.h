@@ -3,9 +3,9 @@
  * Asynchronous page faults (APF) for KVM/arm64: the contract between the host,
  * the guest's driver and the VMM.
  *
- * The host announces a stage-2 fault that would block, the guest runs another
- * task, and the host tells it when the page is there. Both messages travel by
- * one PPI and by one 64-byte block per vCPU, in guest memory. A fault costs no
+ * When a stage-2 fault would block, the host announces it, and the guest runs
+ * another task. When the page is there, the host tells the guest. One PPI and one
+ * 64-byte block per vCPU, in guest memory, carry both messages. A fault costs no
  * hypercall.
  */
 #ifndef _UAPI_ASM_KVM_APF_H
@@ -13,61 +13,62 @@
 
 #include <linux/types.h>
 
-/* Tokens of one vCPU: 0 to KVM_APF_TOKENS - 1. One bit of @ready each. */
+/* A vCPU has tokens 0 to KVM_APF_TOKENS - 1. Each has one bit in @ready. */
 #define KVM_APF_TOKENS		64
 
-/* Size and alignment, in bytes, of struct kvm_apf_block. */
+/* Size and alignment of struct kvm_apf_block in bytes. */
 #define KVM_APF_BLOCK_SIZE	64
 
 /**
  * struct kvm_apf_block - what host and guest tell each other, one per vCPU
- * @ready:	bit n set by the host: the page of token n is there. The guest
- *		takes all bits at once. The host uses token n again only when it
- *		has seen the bit taken.
+ * @ready:	the host sets bit n when the page of token n is there. The guest
+ *		takes all bits at once. The host uses token n again only after it
+ *		has seen that the guest took the bit.
  * @pc:		PC (a guest virtual address) of the instruction that faulted.
- *		The guest compares it with the PC its handler interrupted.
- * @missing:	token + 1 of an announcement, 0: none. The guest claims it before
- *		it acts on it.
- * @declined:	token + 1: the guest has claimed the token, but the interrupted
+ *		The guest compares it with the PC that its handler interrupted.
+ * @missing:	token + 1 of an announcement, or 0 if there is none. The guest
+ *		claims the announcement before it acts on it.
+ * @declined:	token + 1 if the guest has claimed the token, but the interrupted
  *		context cannot sleep. The host halts the vCPU when that fault
  *		repeats.
- * @reserved:	0, for both.
+ * @reserved:	0. Neither side uses it.
  *
  * All fields are little-endian. To the guest the block is Normal, Inner
- * Shareable, Write-Back memory. Host and guest may use it at the same time:
+ * Shareable, Write-Back memory. Host and guest may access it at the same time:
  * while APF is enabled on the vCPU, the host may write at any moment, from any
  * CPU, whether the vCPU runs or not. Each access is aligned and single-copy
- * atomic at the size of its field. Neither side assumes anything of cache lines.
+ * atomic at the size of its field. Neither side relies on what shares a cache
+ * line with the block.
  *
- *   field	who writes	what, when, and how it is ordered
+ *   field	who writes	what it writes, when, and in which order
  *
  *   @ready	host		1 in some bits, at any moment: atomic OR, release
  *		guest		0, at any moment: atomic exchange, acquire
  *   @pc	host		after it has read @missing as 0 with acquire, and
  *				before it writes @missing
- *   @missing	host		token + 1, where it has read 0: store, release
+ *   @missing	host		token + 1, after it has read 0 there: store, release
  *		guest		0, to claim: atomic compare-and-exchange for the
  *				value that it has read, release
  *   @declined	host		0: before it writes @missing, or when it has read
  *				a token there after a fault of this vCPU
  *		guest		token + 1: after it has claimed that token, and
- *				before the vCPU goes on with the instruction
+ *				before the vCPU continues with the instruction
  *
- * So @pc is the host's while @missing is 0, and it is constant while @missing is
- * not. The guest reads @missing with acquire, then @pc, then claims. The release
- * of the claim orders that read of @pc before the claim; the host's acquire
- * orders its next @pc after it. That is all that orders a claim and the next
- * announcement. Only one context of the guest at a time claims, or takes @ready,
- * for a vCPU. A host that writes from the vCPU's thread alone, while the vCPU is
- * not in the guest, keeps these rules, too.
+ * So the host may write @pc only while @missing is 0; while @missing is not 0, @pc
+ * is constant. The guest reads @missing with acquire, then reads @pc, then claims.
+ * The release of the claim orders the guest's read of @pc before the claim, and the
+ * host's acquire orders its next write of @pc after the claim. Nothing else orders
+ * a claim and the next announcement. For one vCPU, only one context of the guest at
+ * a time claims, or takes @ready. A host that writes only from the vCPU's thread,
+ * while the vCPU is outside the guest, keeps these rules, too.
  *
- * Order of one fault: host writes @pc, @missing and pends the PPI; guest claims
- * @missing; later, host sets a bit of @ready and pends the PPI; guest takes
- * @ready. The bit may be set before the guest has claimed: so at each PPI the
- * guest looks at @missing first, and at @ready last. Whatever was announced gets
- * its bit in @ready, for as long as APF stays enabled on the vCPU. A bit that
- * nobody waits for means nothing. While a vCPU is off, or suspended, the host
- * writes nothing; what it owes it writes when the vCPU runs again.
+ * Order of one fault: The host writes @pc and @missing, and pends the PPI. The guest
+ * claims @missing. Later the host sets a bit of @ready and pends the PPI, and the
+ * guest takes @ready. The host may set the bit before the guest has claimed. So at
+ * each PPI the guest looks at @missing first, and at @ready last. Each announcement
+ * gets its bit in @ready, as long as APF stays enabled on the vCPU. The guest ignores
+ * a bit for which nobody waits. While a vCPU is off or suspended, the host writes
+ * nothing; it writes what it owes when the vCPU runs again.
  */
 struct kvm_apf_block {
 	__le64	ready;
@@ -78,39 +79,41 @@ struct kvm_apf_block {
 };
 
 /*
- * SMCCC: fast call, SMC64, owner 6 (vendor-specific hypervisor service), over
- * the guest's conduit. x1 is the sub-function. Function numbers 2 to 63 belong
- * to pKVM, 64 and 65 are taken upstream.
+ * SMCCC: a fast call, SMC64, owner 6 (vendor-specific hypervisor service), by the
+ * guest's conduit. x1 selects the sub-function. Of the function numbers, 2 to 63
+ * belong to pKVM, and 64 and 65 are in use upstream.
  */
 #define KVM_APF_SMCCC_FUNC		80
 #define KVM_APF_SMCCC_ID		0xc6000050
 
 /*
- * FEATURES: x0 = SMCCC_RET_SUCCESS, or SMCCC_RET_NOT_SUPPORTED and nothing else.
- * x1 = version. A guest that does not know the version leaves APF alone: it calls
+ * FEATURES returns
+ * x0 = SMCCC_RET_SUCCESS; or SMCCC_RET_NOT_SUPPORTED, and x1 to x3 mean nothing.
+ * x1 = version. A guest that does not know the version does not use APF: it calls
  *	no other sub-function.
  * x2 = INTID of the PPI, as the VM's GIC architecture encodes it. GICv2, GICv3 and
  *	GICv4: 16 to 31. GICv5: an INTID of 32 bits, whose type is that of a PPI.
- * x3 = feature bits of this version, 0 now. A guest ignores bits it does not know;
- *	a host offers by them only what a guest need not use.
+ * x3 = feature bits of this version, 0 now. A guest ignores the bits that it does
+ *	not know; a host uses them only to offer what a guest may leave unused.
  */
 #define KVM_APF_FEATURES		0
 #define KVM_APF_VERSION			1
 
 /*
- * ENABLE: x2 = the ENABLE word, for the calling vCPU:
+ * ENABLE takes the ENABLE word of the calling vCPU in x2:
  *
- *   [63:6] bits 63:6 of the IPA of its block, which the host zeroes
+ *   [63:6] bits 63:6 of the IPA of the block, which the host zeroes
  *   [5:2]  reserved, 0
- *   [1]    faults from EL1 are announced too; the guest declines where it
- *          cannot sleep
- *   [0]    1: enable. 0: disable, and all else must be 0 too
+ *   [1]    1: announce faults from EL1, too; the guest declines where it cannot
+ *          sleep
+ *   [0]    1: enable. 0: disable; all other bits must be 0, too
  *
- * x0 = SMCCC_RET_SUCCESS, or SMCCC_RET_NOT_SUPPORTED, or
- * SMCCC_RET_INVALID_PARAMETER for a reserved bit or an address that is not
- * writable memory; after an error the state is as it was. The word in force
- * again is a no-op. A disabled vCPU gets no message any more, of announced
- * faults neither: the guest disables first, then wakes all that wait there.
+ * It returns x0 = SMCCC_RET_SUCCESS, SMCCC_RET_NOT_SUPPORTED, or
+ * SMCCC_RET_INVALID_PARAMETER if a reserved bit is set or the address is not that
+ * of writable memory. An error changes nothing. A call with the word that is in
+ * force does nothing. A vCPU on which APF is disabled gets no more messages, not even
+ * for faults that were announced before. So the guest disables first, and then wakes
+ * all tasks that wait for messages to that vCPU.
  */
 #define KVM_APF_ENABLE			1
 #define KVM_APF_ENABLE_ON		1ULL
@@ -118,57 +121,58 @@ struct kvm_apf_block {
 #define KVM_APF_ENABLE_ADDR		(~(__u64)(KVM_APF_BLOCK_SIZE - 1))
 
 /*
- * For KVM_CHECK_EXTENSION. On the file of a VM: KVM_APF_VERSION if this kernel
- * could offer APF to that VM, else 0; ask after KVM_ARM_VCPU_INIT, which says
- * whether the VM has nested virtualisation. On /dev/kvm: whether it could to VMs
- * in general. Not for KVM_ENABLE_CAP.
+ * For KVM_CHECK_EXTENSION. On the file of a VM it returns KVM_APF_VERSION if this
+ * kernel can offer APF to that VM, else 0. The VMM asks after KVM_ARM_VCPU_INIT, which
+ * decides whether the VM has nested virtualisation. On /dev/kvm it returns whether
+ * the kernel can offer APF to VMs in general. KVM_ENABLE_CAP does not accept it.
  *
- * The number is provisional, and far from those that are given out upstream:
- * "APF" in ASCII.
+ * The number is provisional, and far from the numbers in use upstream: "APF" in
+ * ASCII.
  */
 #ifndef KVM_CAP_ARM_APF
 #define KVM_CAP_ARM_APF			0x415046
 #endif
 
 /*
- * Bit of KVM_REG_ARM_VENDOR_HYP_BMAP_2. A VMM that sets it before the first
- * vCPU runs turns APF on for the VM: the halt level at once, the announce level
- * as soon as the guest calls ENABLE. KVM needs an in-kernel GIC for either.
+ * Bit of KVM_REG_ARM_VENDOR_HYP_BMAP_2. A VMM that sets it before the first vCPU
+ * runs turns APF on for the VM. vCPUs halt for missing pages from the start, and KVM
+ * announces faults as soon as the guest calls ENABLE. Both need an in-kernel GIC.
  */
 #define KVM_REG_ARM_VENDOR_HYP_BIT_APF	16
 
 /*
  * Registers for the VMM, 64 bits each, for KVM_GET_ONE_REG and KVM_SET_ONE_REG.
- * They are in KVM_GET_REG_LIST wherever KVM_CAP_ARM_APF is not 0, whatever the
- * bitmap says: not where the kernel was built without CONFIG_KVM_ARM_APF or runs
- * protected VMs, not with nested virtualisation; there they do not exist, -ENOENT.
- * To save a VM, get them with all the others; to restore it, set them, in any order
- * with respect to the others, to the vGIC and to the memory, any number of times.
+ * KVM_GET_REG_LIST has them wherever KVM_CAP_ARM_APF is not 0, whatever the bitmap
+ * register says. They do not exist (-ENOENT) if the kernel was built without
+ * CONFIG_KVM_ARM_APF or runs protected VMs, or if the VM has nested virtualisation.
+ * To save a VM, the VMM gets them with all other registers. To restore it, the VMM
+ * sets them, any number of times, and in any order with respect to the other
+ * registers, the vGIC and the memory.
  *
- * KVM_REG_ARM_APF_INTID, of the whole VM: the PPI of both messages, an INTID
- * from 16 to 31; 16 at first. The VMM has it to itself: it describes it to the
- * guest as no other device's, and KVM ignores what KVM_IRQ_LINE says of it.
- * -EINVAL: not a PPI, or that of a timer, or owned by another device of KVM,
- * such as the PMU. -EBUSY: a vCPU has run, and the value differs. If another
- * device takes the PPI after this was set, vCPUs only halt, and the kernel's log
- * says so.
+ * KVM_REG_ARM_APF_INTID, of the whole VM: the PPI of both messages, an INTID from 16
+ * to 31. It is 16 at first. The VMM gives this PPI to no other device, and KVM ignores
+ * KVM_IRQ_LINE for it. -EINVAL: the value is not a PPI, or is a timer's, or is owned
+ * by another device of KVM, such as the PMU. -EBUSY: a vCPU has run, and the value
+ * differs. If another device takes the PPI after this register was set, vCPUs only
+ * halt, and the kernel's log says so.
  *
- * KVM_REG_ARM_APF_ENABLE, per vCPU: the ENABLE word, see there; 0 after
- * KVM_ARM_VCPU_INIT. Get: the word in force, or what was set and did not take
- * effect yet. Set, while the vCPU is not in KVM_RUN: takes effect when it next is.
- * -EINVAL: a reserved bit, or not 0 though it does not enable; nothing changes.
+ * KVM_REG_ARM_APF_ENABLE, per vCPU: the ENABLE word, see above. It is 0 after
+ * KVM_ARM_VCPU_INIT. Get returns the word in force, or a word that was set and has not
+ * taken effect yet. Set is possible while the vCPU is not in KVM_RUN, and takes effect
+ * when the vCPU next runs. -EINVAL: a reserved bit is set, or the word is not 0 and
+ * does not enable. An error changes nothing.
  *
- * Setting it wakes all, also if the word is the one in force: of faults that
- * were announced before, the host knows nothing any more, and instead it sets
- * every bit of @ready, with the PPI. A task whose page is not there yet faults
- * again and is announced again. The host leaves @missing as it is: who handles the
- * PPI claims it first and takes @ready after. Setting 0 writes to no memory, so
- * nobody is woken: it is for a vCPU that never was enabled, or is to be.
+ * Setting the register wakes all tasks, even if the word is the one in force. The
+ * host forgets the faults that were announced before. Instead it sets every bit of
+ * @ready and pends the PPI. A task whose page is not there yet faults again, and that
+ * fault is announced again. The host leaves @missing as it is: the guest's handler
+ * claims it first, and takes @ready after that. Setting 0 writes to no memory and so
+ * wakes nobody: it is meant for a vCPU on which APF was never enabled, or will be
+ * enabled later.
  *
- * Whether the address is that of memory shows when the block is first used. As
- * long as it is not, faults wait as without APF, and what is to be written there
- * is written when it can be. In a VM that does not offer APF the word is kept,
- * and means nothing.
+ * The host checks the address when it first uses the block. As long as there is no
+ * writable memory, faults wait as without APF, and the host writes what it owes when
+ * it can. In a VM that does not offer APF, KVM keeps the word, and it has no effect.
  */
 #define KVM_REG_ARM_APF_ENABLE		KVM_REG_ARM_FW_REG(80)
 #define KVM_REG_ARM_APF_INTID		KVM_REG_ARM_FW_REG(81)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the kernels that this driver is built for: one that has
- * it built in, with the hook in its entry, and one that loads it as a module. This
- * is the only place that knows.
+ * The differences between a kernel that has this driver built in, with the hook in its
+ * entry code, and a kernel that loads it as a module. No other file of the driver
+ * depends on them.
  */
 #ifndef __KVM_APF_COMPAT_H__
 #define __KVM_APF_COMPAT_H__
@@ -17,18 +17,18 @@ struct pt_regs;
 #define APF_IS_MODULE	__is_defined(MODULE)
 
 /*
- * Whether a module can wait until no task is in its text any more, where it does
- * not sleep: a preempted task may be, unless Tasks RCU tells. A kernel that is not
- * preemptible has no such task, and synchronize_rcu_tasks() means synchronize_rcu().
+ * Can a module wait until no task is in its text any more? A task that was preempted
+ * there may be, and only Tasks RCU tells. A kernel that is not preemptible has no such
+ * task, and its synchronize_rcu_tasks() is synchronize_rcu().
  */
 #define APF_MAY_UNLOAD	(!IS_ENABLED(CONFIG_PREEMPTION) || IS_ENABLED(CONFIG_TASKS_RCU))
 
-/* A module sees nothing of the kernel's command line but its own parameters. */
+/* Of the kernel's command line, a module gets only its own parameters. */
 #ifdef MODULE
 #define early_param(...)
 #endif
 
-/* The hook at the end of an interrupt of EL1 comes with the driver built in. */
+/* Only a kernel with the driver built in has the hook at the end of an interrupt of EL1. */
 #ifdef CONFIG_KVM_APF_GUEST
 bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 			    struct pt_regs *regs);

@@ -2,14 +2,14 @@
 /*
  * Asynchronous page faults, the guest's side: a test of where the kernel sleeps.
  *
- * debugfs has kvm-apf/touch. Written to it, "CONTEXT USER PHYSICAL VALUE" (the
- * last three in hex) reads the 8 bytes at an address once, in the context of
- * that name; the write fails if they are not VALUE. USER is the writer's mapping
- * of PHYSICAL, by /dev/mem: there the access faults at stage 2, or not at all.
- * What became of a fault is in the counters of the host and of the driver.
+ * The test writes "CONTEXT USER PHYSICAL VALUE" (the last three in hex) to the file
+ * kvm-apf/touch in debugfs. The kernel then reads the 8 bytes at an address once, in
+ * the context of that name, and the write fails if they are not VALUE. USER is the
+ * writer's mapping of PHYSICAL, by /dev/mem, so that the access can fault only at
+ * stage 2. The counters of the host and of the driver show what became of a fault.
  *
- * But for those that sleep, each context goes against one rule of
- * apf_kernel_may_sleep(), and where there is a choice against that one alone.
+ * The first contexts sleep. Each of the others breaks a rule of apf_kernel_may_sleep(),
+ * and only that one, if such a context exists.
  */
 
 #include <linux/blkdev.h>
@@ -34,20 +34,20 @@
 /* One access. */
 struct apf_touch {
 	u64 __user		*user;		/* in @mm */
-	u64			*kernel;	/* the same memory; for some contexts only */
-	u64 __user		*back;		/* is there, and may be written */
+	u64			*kernel;	/* mapping of the same memory by the kernel */
+	u64 __user		*back;		/* memory that is present and writable */
 	struct mm_struct	*mm;		/* the writer's */
 	void			(*access)(struct apf_touch *touch);
 	struct work_struct	work;
 	struct irq_work		irq_work;
-	struct completion	done;		/* the thread is through */
-	bool			flushed;	/* the block plug, because its task slept */
+	struct completion	done;		/* the thread has finished */
+	bool			flushed;	/* the block plug was flushed since its task slept */
 	u64			expected;
 	u64			value;
 	int			error;
 };
 
-/* As a system call would: may sleep. */
+/* As in a system call, which may sleep. */
 static void apf_touch_user(struct apf_touch *touch)
 {
 	touch->error = get_user(touch->value, touch->user);
@@ -60,14 +60,14 @@ static void apf_touch_inatomic(struct apf_touch *touch)
 		touch->error = -EFAULT;
 }
 
-/* As read(2) has the page cache. */
+/* As read(2) copies from the page cache. */
 static void apf_touch_copy_to_user(struct apf_touch *touch)
 {
 	touch->error = copy_to_user(touch->back, touch->kernel, sizeof(u64)) ?
 		       -EFAULT : get_user(touch->value, touch->back);
 }
 
-/* What is there is written again. */
+/* As write(2) copies to the page cache. Writes the value that is there already. */
 static void apf_touch_copy_from_user(struct apf_touch *touch)
 {
 	touch->error = put_user(touch->expected, touch->back);
@@ -76,13 +76,13 @@ static void apf_touch_copy_from_user(struct apf_touch *touch)
 	touch->value = READ_ONCE(*touch->kernel);
 }
 
-/* No exception table. */
+/* An access without an entry in the exception table. */
 static void apf_touch_kernel(struct apf_touch *touch)
 {
 	touch->value = READ_ONCE(*touch->kernel);
 }
 
-/* An exception table, but not that of an access to user memory. */
+/* An access with an entry in the exception table, but not one for user memory. */
 static void apf_touch_zeropad(struct apf_touch *touch)
 {
 	touch->value = load_unaligned_zeropad(touch->kernel);
@@ -144,7 +144,7 @@ static void apf_unplug(struct blk_plug_cb *cb, bool from_schedule)
 	kfree(cb);
 }
 
-/* What is held back in a plug would wait for as long as the task sleeps. */
+/* A task that sleeps must flush its plug, or the requests in it wait with the task. */
 static void apf_touch_plugged(struct apf_touch *touch)
 {
 	struct blk_plug plug;
@@ -234,7 +234,7 @@ static void apf_in_preempt_disabled(struct apf_touch *touch)
 	preempt_enable();
 }
 
-/* A softirq runs on the task that it comes across. */
+/* A softirq interrupts any task. It has to be the writer here, whose memory it reads. */
 static void apf_touch_softirq(struct work_struct *work)
 {
 	struct apf_touch *touch = container_of(work, struct apf_touch, work);
@@ -349,7 +349,7 @@ static int apf_touch_parsed(const char *name, unsigned long user,
 	return error ?: touch.value == value ? 0 : -EIO;
 }
 
-/* What is written from serves as the memory that may be written. */
+/* The buffer of the write also serves as apf_touch.back. */
 static ssize_t apf_touch_write(struct file *file, const char __user *from,
 			       size_t size, loff_t *pos)
 {
@@ -376,7 +376,7 @@ static const struct file_operations apf_touch_fops = {
 	.write	= apf_touch_write,
 };
 
-/* After the driver, whose folder is there only if the host offers APF. */
+/* Runs after the driver, which makes its folder only if the host offers APF. */
 static int __init apf_touch_init(void)
 {
 	struct dentry *dir = debugfs_lookup("kvm-apf", NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults, the guest's side: what the host offers, and the PPI
- * that it names. All that a host says is looked at before it is used.
+ * Asynchronous page faults, the guest's side: ask the host what it offers, and map the
+ * PPI that it names. The driver checks each of the host's answers before it uses it.
  */
 
 #include <linux/acpi.h>
@@ -14,7 +14,7 @@
 
 #include "kvm_apf.h"
 
-/* Of a GIC before version 5. */
+/* PPIs of a GIC before version 5. */
 #define APF_FIRST_PPI	16
 #define APF_LAST_PPI	31
 
@@ -27,12 +27,12 @@ long apf_hypercall(unsigned long function, unsigned long arg,
 }
 
 /**
- * apf_ask_host - what the host offers
- * @intid:	the PPI for both messages, 16 to 31
+ * apf_ask_host - ask the host what it offers
+ * @intid:	set to the PPI of both messages, 16 to 31
  *
- * Feature bits, in x3, are for what this driver does not know.
+ * The driver knows none of the feature bits in x3, and ignores them.
  *
- * Return: NULL, or why it is nothing that this driver can use.
+ * Return: NULL, or why this driver cannot use what the host offers.
  */
 const char * __init apf_ask_host(u32 *intid)
 {
@@ -63,7 +63,7 @@ static unsigned int __init apf_map_of(struct device_node *gic, u32 intid)
 	struct irq_fwspec fwspec = {
 		.fwnode		= of_fwnode_handle(gic),
 		.param_count	= 3,
-		/* A PPI, its number, its type: arm,gic.yaml. */
+		/* Kind (PPI), number and trigger type, as in arm,gic.yaml. */
 		.param		= { 1, intid - APF_FIRST_PPI, IRQ_TYPE_EDGE_RISING },
 	};
 	struct irq_domain *domain = irq_find_host(gic);
@@ -105,11 +105,11 @@ static unsigned int __init apf_map_acpi(u32 intid)
 #endif
 
 /**
- * apf_map - map the PPI, which nothing in DT or ACPI describes
- * @intid:	of the PPI
+ * apf_map - map the PPI, which neither DT nor ACPI describes
+ * @intid:	INTID of the PPI
  *
- * Return: its Linux interrupt number, or 0. An INTID that is mapped already is
- * another device's: it is not ours to use, nor to give back.
+ * Return: the Linux interrupt number, or 0. If the INTID is mapped already, it belongs
+ * to another device, and the driver must not use or dispose of that mapping.
  */
 unsigned int __init apf_map(u32 intid)
 {

@@ -2,29 +2,29 @@
 /*
  * Asynchronous page faults (APF) for KVM/arm64, the guest's side.
  *
- * The host announces by a PPI that the memory which the interrupted instruction
- * wants is not there. The task goes to sleep on its way back to user space, and
- * the CPU runs others. A second PPI says which pages have come. <asm/kvm_apf.h>
- * has the contract. In order:
+ * The host announces by a PPI that memory is missing which the interrupted instruction
+ * needs. The task goes to sleep on its way back to user space, and the CPU runs other
+ * tasks. A second PPI tells which pages have come. <asm/kvm_apf.h> has the contract.
+ * In order:
  *
  *   apf_interrupt()
- *     apf_take_missing()	claim the announcement, and only then
+ *     apf_take_missing()	claim the announcement, and after that
  *       apf_add_sleeper()	register the task as a waiter of the token
  *     apf_take_ready()		wake the waiters of all tokens that are ready
- *   apf_wake_more()		in a softirq, if they are many
+ *   apf_wake_more()		wake the rest in a softirq, if they are many
  *   apf_sleep()		in the task, before it returns to user space
  *
- * kernel.c has what is different for a fault in the kernel.
+ * kernel.c handles what is different for a fault in the kernel.
  *
- * A token means something only together with the CPU that was told. So tokens'
- * slots are per CPU; a sleeper remembers the CPU, and may move.
+ * A token belongs to the CPU that was told, so each CPU has slots for its tokens. A
+ * task that waits remembers that CPU, and may move to another.
  *
- * Nothing is allocated when a fault is announced. A sleeper that is registered
- * but does not sleep yet borrows an entry from its CPU; once it sleeps, it waits
- * on its own stack. If all entries are lent, the announcement is declined.
+ * The handler allocates nothing. A task that is registered but does not sleep yet
+ * borrows an entry from its CPU. When it sleeps, its waiter is on its own stack. If
+ * all entries are lent, the driver declines the announcement.
  *
- * Thousands of tasks may wait for one page, which may be a huge one of the host's.
- * So there is a bound on how many are woken with interrupts off.
+ * Thousands of tasks may wait for one page, since the host's page may be a huge one. So
+ * the number of tasks that are woken with interrupts off is bounded.
  */
 
 #include <linux/list.h>
@@ -39,30 +39,30 @@
 
 #include "kvm_apf.h"
 
-/* Tasks woken with the lock held, and at most as many in the hard interrupt. */
+/* How many tasks are woken while the lock is held, and in one hard interrupt. */
 #define APF_BATCH	32
 
-/* Unlink and wake. The caller has the lock of the waiter's CPU. */
+/* Unlink a waiter and wake its task. */
 static void apf_wake(struct apf_waiter *waiter)
 {
 	list_del(&waiter->link);
 	apf_count(APF_WOKEN);
 	/*
-	 * After this the waiter's stack may go, but for the lock, which the
-	 * sleeper takes before it leaves. wake_up_process() has the barrier
-	 * that pairs with set_current_state() in apf_wait().
+	 * The waiter is on the task's stack. The task takes the lock, in
+	 * apf_leave(), before it returns, so the stack is valid until the lock
+	 * is released. The barrier in wake_up_process() pairs with
+	 * set_current_state() in apf_wait().
 	 */
 	WRITE_ONCE(waiter->waiting, false);
 	wake_up_process(waiter->task);
 }
 
-/*
- * Some of those whose page has come. The caller has the lock.
- * Return: whether there are more.
- */
+/* Wake up to APF_BATCH tasks whose page has come. Return: whether there are more. */
 static bool __apf_wake_some(struct apf_cpu *cpu)
 {
 	unsigned int n;
+
+	lockdep_assert_held(&cpu->lock);
 
 	for (n = 0; n < APF_BATCH && !list_empty(&cpu->ready); n++)
 		apf_wake(list_first_entry(&cpu->ready, struct apf_waiter, link));
@@ -81,7 +81,7 @@ static bool apf_wake_some(struct apf_cpu *cpu)
 	return more;
 }
 
-/* In a softirq, which ends after a batch if a task is to run. */
+/* A softirq wakes one batch. After that it ends if a task has to run. */
 void apf_wake_more(struct tasklet_struct *more)
 {
 	struct apf_cpu *cpu = container_of(more, struct apf_cpu, more);
@@ -97,9 +97,9 @@ static void apf_init_waiter(struct apf_waiter *waiter)
 }
 
 /*
- * The task is on its way to user space and holds nothing: from here the waiter on
- * its own stack takes over, in the place of the other, be it in a slot or among
- * those that are ready. Return: false if the task was woken before that.
+ * Put the waiter on the task's stack in the place of the one in the entry, in a slot or
+ * in the list of those that are ready, and give the entry back.
+ * Return: false if the task was woken before that.
  */
 static bool apf_move_in(struct apf_entry *entry, struct apf_waiter *waiter)
 {
@@ -119,8 +119,9 @@ static bool apf_move_in(struct apf_entry *entry, struct apf_waiter *waiter)
 }
 
 /*
- * The lock also keeps the waiter's stack until apf_wake() is through with it. If
- * the page has not come, its ready bit wakes nobody when it does.
+ * Unlink the waiter if the task leaves before the page has come; then the ready bit
+ * wakes nobody. Taking the lock also waits until apf_wake() has finished with the
+ * waiter, which is on this stack.
  */
 static void apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
 {
@@ -133,8 +134,8 @@ static void apf_leave(struct apf_cpu *cpu, struct apf_waiter *waiter)
 }
 
 /*
- * Whether the task leaves without the page. PF_EXITING says so where a signal that
- * is fatal has been taken off already, which is in exit_task_work().
+ * Does the task leave without the page? In exit_task_work() the fatal signal has been
+ * dequeued already, and PF_EXITING is set.
  */
 static bool apf_gives_up(unsigned int state)
 {
@@ -169,11 +170,11 @@ static void __apf_sleep(struct apf_entry *entry, unsigned int state)
 /**
  * apf_sleep - sleep until the page is there
  * @entry:	lent for this task; given back here
- * @state:	TASK_KILLABLE, and the task also leaves when it is killed, or
- *		exits; or TASK_UNINTERRUPTIBLE
+ * @state:	TASK_UNINTERRUPTIBLE; or TASK_KILLABLE, which also lets the task
+ *		leave when it is killed or exits
  *
- * From the count on, the task neither touches our data nor sleeps before it is out
- * of our text: that is what apf_exit() relies on.
+ * After the task has been counted in APF_RETURNED, it does not touch our data, and does
+ * not sleep until it has left our text. apf_exit() relies on that.
  */
 void apf_sleep(struct apf_entry *entry, unsigned int state)
 {
@@ -181,13 +182,13 @@ void apf_sleep(struct apf_entry *entry, unsigned int state)
 	apf_count(APF_RETURNED);
 }
 
-/* On the way to user space, where a fatal signal is seen to next. */
+/* The task is on its way to user space, and handles a fatal signal after this. */
 static void apf_sleep_in_task_work(struct callback_head *work)
 {
 	apf_sleep(container_of(work, struct apf_entry, work), TASK_KILLABLE);
 }
 
-/* Return: an entry with this task as a waiter of @token, or NULL: all are lent. */
+/* Return: an entry with this task as a waiter of @token, or NULL if all are lent. */
 struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token)
 {
 	struct apf_entry *entry = NULL;
@@ -207,7 +208,7 @@ struct apf_entry *apf_lend(struct apf_cpu *cpu, unsigned int token)
 	return entry;
 }
 
-/* Of a task that cannot sleep. In the same interrupt, so nobody has woken it. */
+/* The task cannot sleep. The same interrupt has lent the entry, so nobody has woken it. */
 static void apf_give_back(struct apf_entry *entry)
 {
 	struct apf_cpu *cpu = entry->cpu;
@@ -219,8 +220,8 @@ static void apf_give_back(struct apf_entry *entry)
 }
 
 /*
- * Interrupts are off, so the task does not get to apf_sleep() before this is
- * done. Return: false if it cannot sleep, or no entry is left.
+ * Register the task. Interrupts are off, so the task does not reach apf_sleep() before
+ * this returns. Return: false if the task cannot sleep, or no entry is left.
  */
 static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 {
@@ -239,14 +240,14 @@ static bool apf_add_sleeper(struct apf_cpu *cpu, unsigned int token)
 }
 
 /*
- * Claim before anything is done about it: the host may look at @missing at any
- * time. What else the announcement says is read before the claim, since the host
- * may write the next one right after: the exchange orders what is before it.
+ * Take an announcement. The driver claims it before it acts on it, since the host may
+ * look at @missing at any time. It reads @pc before the claim, since the host may write
+ * the next announcement right after the claim; the exchange orders that read before it.
  */
 static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 {
 	struct kvm_apf_block *block = cpu->block;
-	/* Its partner is the host's release: @pc is written before @missing. */
+	/* Pairs with the host's release: it writes @pc before @missing. */
 	__le32 missing = smp_load_acquire(&block->missing);
 	u32 raw = (__force u32)missing;
 	u64 pc = le64_to_cpu(READ_ONCE(block->pc));
@@ -255,7 +256,7 @@ static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 	if (!raw || cmpxchg((__force u32 *)&block->missing, raw, 0) != raw)
 		return;
 
-	/* Taken late: that context will fault again, and be announced again. */
+	/* The interrupt came late. That instruction will fault again and be announced again. */
 	if (token >= KVM_APF_TOKENS || instruction_pointer(regs) != pc) {
 		apf_count(APF_SPURIOUS);
 		return;
@@ -270,7 +271,7 @@ static void apf_take_missing(struct apf_cpu *cpu, struct pt_regs *regs)
 	}
 }
 
-/* The waiters leave the slots: the host may announce these tokens again at once. */
+/* Empty the slots of all ready tokens, since the host may announce these tokens again at once. */
 static void apf_take_ready(struct apf_cpu *cpu)
 {
 	u64 raw = xchg((__force u64 *)&cpu->block->ready, 0);
@@ -290,7 +291,7 @@ static void apf_take_ready(struct apf_cpu *cpu)
 		tasklet_schedule(&cpu->more);
 }
 
-/* Missing first: a token may be announced and ready in the same interrupt. */
+/* Look at @missing first: one interrupt may bring a token's announcement and its ready bit. */
 irqreturn_t apf_interrupt(int irq, void *dev)
 {
 	struct apf_cpu *cpu = dev;
@@ -302,7 +303,7 @@ irqreturn_t apf_interrupt(int irq, void *dev)
 	return IRQ_HANDLED;
 }
 
-/* The host owes this CPU nothing any more, so no waiter comes while this goes on. */
+/* APF is disabled on this CPU, so no new waiter comes while this runs. */
 void apf_wake_all(struct apf_cpu *cpu)
 {
 	unsigned int token;

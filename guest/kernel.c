@@ -2,16 +2,16 @@
 /*
  * Asynchronous page faults, the guest's side: faults in the kernel.
  *
- * The kernel may sleep for such a fault where it may sleep for an ordinary one:
- * where it accesses user memory, outside of all that forbids it.
- * It does so on the way out of the interrupt that announced the fault, as if it
- * were preempted there. Anywhere else it declines, and the host halts the vCPU.
+ * The kernel may sleep for such a fault where it may sleep for an ordinary page fault:
+ * where it accesses user memory and nothing forbids sleeping. It sleeps on the way out
+ * of the interrupt that announced the fault, as if it were preempted there. Anywhere
+ * else the driver declines, and the host halts the vCPU.
  *
- * A signal, also a fatal one, does not end that sleep: the access is done when the
- * page has come, as without APF. Others wait for it. An exiting task clears its TID
- * for whoever joins it, and marks its robust mutexes as those of a dead owner; exec
- * does both, maybe with a fatal signal pending; and what a killed task's system call
- * was about to copy, it copies whole.
+ * No signal ends that sleep, not even a fatal one: the access completes when the page
+ * has come, as without APF, because other tasks may depend on it. An exiting task
+ * clears its TID for whoever joins it, and marks its robust mutexes as those of a dead
+ * owner. exec does both, possibly with a fatal signal pending. And the system call of a
+ * killed task copies all that it would copy without APF.
  */
 
 #include <linux/extable.h>
@@ -35,7 +35,7 @@ static bool apf_kernel = true;
 module_param_named(kernel, apf_kernel, bool, 0444);
 MODULE_PARM_DESC(kernel, "Sleep for faults in the kernel, too");
 
-/* Text of what copies between the kernel's and user memory. */
+/* The text of the routines that copy between kernel memory and user memory. */
 static const struct apf_text {
 	const void	*start;
 	const void	*end;
@@ -44,13 +44,13 @@ static const struct apf_text {
 	{ __arch_copy_from_user,	__arch_copy_from_user_end },
 };
 
-/* Set last: from then on each CPU has the hook, which gives back what is lent for it. */
+/* Set after all CPUs have the hook, which gives back the entry that a fault has borrowed. */
 static bool apf_kernel_started;
 
 /*
- * Return: why the host is not to announce faults of the kernel, or NULL. Without
- * CONFIG_PREEMPT_COUNT, spinlocks, RCU readers and preempt_disable() leave no trace:
- * nobody could say where the kernel may sleep.
+ * Return: why the host should not announce faults of the kernel, or NULL. Without
+ * CONFIG_PREEMPT_COUNT, spinlocks, RCU readers and preempt_disable() leave no trace, so
+ * the driver cannot tell where the kernel may sleep.
  */
 const char *apf_kernel_refused(void)
 {
@@ -60,7 +60,7 @@ const char *apf_kernel_refused(void)
 	return apf_kernel ? NULL : "kvm_apf.kernel=0";
 }
 
-/* The key is patched site by site, on CPU after CPU: until then, faults are declined. */
+/* Patching the key takes time. Until all CPUs have the hook, faults are declined. */
 void apf_kernel_start(void)
 {
 	static_branch_enable(&kvm_apf_kernel_key);
@@ -68,8 +68,8 @@ void apf_kernel_start(void)
 }
 
 /*
- * The exception table says that this is an access to user memory. All else that
- * it lists is made for places that cannot sleep.
+ * Does the exception table list this instruction as an access to user memory? Its other
+ * types of entries are made for places that cannot sleep.
  */
 static bool apf_is_user_access(unsigned long pc)
 {
@@ -79,8 +79,9 @@ static bool apf_is_user_access(unsigned long pc)
 }
 
 /*
- * The other side of a copy: the page cache under read(2), say. The instruction
- * next to it is an access to user memory, so what may sleep there may sleep here.
+ * Is this the kernel's side of a copy, such as the access of read(2) to the page cache?
+ * The instruction next to it accesses user memory, so a caller that may sleep there
+ * may sleep here, too.
  */
 static bool apf_is_in_user_copy(unsigned long pc)
 {
@@ -101,9 +102,10 @@ static bool apf_is_where_user_memory_is(unsigned long pc)
 }
 
 /*
- * Called in the interrupt, which is all that the preempt count may hold. Softirqs,
- * and sections without them, have a count of their own with PREEMPT_RT; spinlocks,
- * which sleep there, are known by the RCU reader that each of them is.
+ * Called in the hard interrupt, so the preempt count must hold that interrupt and
+ * nothing else. With PREEMPT_RT, softirqs and sections that disable them have a count of
+ * their own, and spinlocks sleep; each holder of a spinlock is an RCU reader there, and
+ * is found by that.
  */
 static bool apf_kernel_may_sleep(struct pt_regs *regs)
 {
@@ -136,20 +138,25 @@ bool apf_add_kernel_sleeper(struct apf_cpu *cpu, unsigned int token,
 
 /**
  * __kvm_apf_el1_irq_exit - an interrupt of the kernel is about to return
- * @regs:	what it interrupted. Interrupts are off, the hard interrupt is over
+ * @regs:	registers of the interrupted context
  *
- * Softirqs have run since the handler, with interrupts on: interrupts of those
- * come here too, with registers of their own.
+ * The hard interrupt has ended. Softirqs may have run since the handler, with interrupts
+ * on. Interrupts of those softirqs come here, too, with registers of their own.
  */
 void __kvm_apf_el1_irq_exit(struct pt_regs *regs)
 {
 	struct apf_cpu *cpu = this_cpu_ptr(apf_cpus);
 	struct apf_entry *entry = cpu->kernel_entry;
 
+	lockdep_assert_irqs_disabled();
+
 	if (likely(cpu->kernel_regs != regs))
 		return;
 
-	/* With interrupts on, another task may be announced here, or we may move. */
+	/*
+	 * Take the entry first: once interrupts are on, a fault of another task may be
+	 * announced on this CPU, and this task may move to another CPU.
+	 */
 	cpu->kernel_regs = NULL;
 	local_irq_enable();
 	apf_sleep(entry, TASK_UNINTERRUPTIBLE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Asynchronous page faults, the guest's side: what its files share. */
+/* Asynchronous page faults, the guest's side: what the files of the driver share. */
 #ifndef __KVM_APF_GUEST_H__
 #define __KVM_APF_GUEST_H__
 
@@ -15,16 +15,16 @@
 
 #include "compat.h"
 
-/* Tasks announced on a CPU whose way to user space is not finished yet. */
+/* How many announced tasks of a CPU can be on their way to apf_sleep() at a time. */
 #define APF_ENTRIES	64
 
 /**
  * struct apf_waiter - a task that waits for the page of a token
- * @link:	while @waiting, in the token's slot, or, once the page has come,
- *		in the list of those to wake
- * @task:	the task; it cannot exit while @waiting, since it unregisters
- *		on its way out, at the latest in exit_task_work()
- * @waiting:	cleared, under the CPU's lock, by whoever unlinks it
+ * @link:	while @waiting: in the token's slot, or, after the page has come, in
+ *		the list of waiters to wake
+ * @task:	the task. It cannot exit while @waiting, since it unlinks the waiter
+ *		in exit_task_work() at the latest
+ * @waiting:	whoever unlinks the waiter clears this, with the CPU's lock held
  */
 struct apf_waiter {
 	struct list_head	link;
@@ -36,9 +36,9 @@ struct apf_cpu;
 
 /**
  * struct apf_entry - a task between its announcement and its sleep
- * @work:	brings the task into apf_sleep()
- * @waiter:	registered in place of the one on the task's stack
- * @cpu:	whose entry it is
+ * @work:	makes the task call apf_sleep()
+ * @waiter:	used until the task sleeps and has a waiter on its stack
+ * @cpu:	the CPU that the entry belongs to
  */
 struct apf_entry {
 	struct callback_head	work;
@@ -48,32 +48,33 @@ struct apf_entry {
 
 enum apf_counter {
 	APF_INTERRUPTS,	/* PPIs taken */
-	APF_ANNOUNCED,	/* claimed, the task is to sleep */
-	APF_SPURIOUS,	/* claimed, for another context */
-	APF_DECLINED,	/* claimed, cannot sleep */
+	APF_ANNOUNCED,	/* claimed, and the task goes to sleep */
+	APF_SPURIOUS,	/* claimed, but not for the interrupted context */
+	APF_DECLINED,	/* claimed, but the context cannot sleep */
 	APF_READY,	/* ready bits taken */
-	APF_KERNEL,	/* of the announced: in the kernel */
-	APF_SLEPT,	/* sleeps; less, if the page was quick */
-	APF_WOKEN,	/* waiters that a ready bit released */
-	APF_KILLED,	/* waiters that left before */
-	APF_RETURNED,	/* of the announced: through apf_sleep() */
+	APF_KERNEL,	/* those of APF_ANNOUNCED in the kernel */
+	APF_SLEPT,	/* those of APF_ANNOUNCED whose page was not there before the sleep */
+	APF_WOKEN,	/* waiters woken by a ready bit, or since APF was disabled */
+	APF_KILLED,	/* waiters that left before that */
+	APF_RETURNED,	/* those of APF_ANNOUNCED that have left apf_sleep() */
 	APF_COUNTERS
 };
 
 /**
  * struct apf_cpu - APF state of a CPU
- * @block:	what is shared with the host; kmalloc'ed: 64 bytes are 64-byte
- *		aligned, physically contiguous, and in the linear map
- * @lock:	guards @slot, @ready, @lent and @entry. Taken in the interrupt handler,
- *		so raw; of other locks, only the scheduler's are taken inside
+ * @block:	shared with the host. kmalloc() aligns 64 bytes to 64 bytes, and the
+ *		memory is physically contiguous and in the linear map
+ * @lock:	guards @slot, @ready, @lent and @entry. It is raw since the interrupt
+ *		handler takes it. Inside it, only the scheduler's locks are taken
  * @slot:	the waiters of each token
- * @ready:	waiters whose page has come, to be woken
- * @more:	wakes them, where the interrupt handler leaves some
+ * @ready:	waiters whose page has come, and who have to be woken
+ * @more:	wakes the waiters that the interrupt handler leaves in @ready
  * @lent:	entries in use
- * @entry:	see above
- * @kernel_entry: of the kernel context that is to sleep when the interrupt which
- * @kernel_regs: saved these registers returns. Used with interrupts off
- * @counter:	written by whoever runs on this CPU
+ * @entry:	see struct apf_entry
+ * @kernel_entry: entry of the kernel context that sleeps when its interrupt returns.
+ *		Used with interrupts off
+ * @kernel_regs: the registers that this interrupt saved, or NULL. Used likewise
+ * @counter:	written by code that runs on this CPU
  */
 struct apf_cpu {
 	struct kvm_apf_block	*block;
@@ -88,7 +89,7 @@ struct apf_cpu {
 	unsigned long		counter[APF_COUNTERS];
 };
 
-/* Allocated where the host offers APF, by apf_init(). */
+/* apf_init() allocates it if the host offers APF. */
 extern struct apf_cpu __percpu *apf_cpus;
 
 #define apf_count(which)	this_cpu_inc(apf_cpus->counter[which])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asynchronous page faults of a KVM/arm64 guest: the hook in the kernel's entry, and
- * where the text ends of routines that it may sleep in. arch/arm64/lib/ has those.
+ * Asynchronous page faults of a KVM/arm64 guest: the hook in the kernel's entry code,
+ * and the ends of the copy routines in arch/arm64/lib/, in which the kernel may sleep.
  */
 #ifndef _LINUX_KVM_APF_H
 #define _LINUX_KVM_APF_H
@@ -18,7 +18,7 @@ extern const char __arch_copy_from_user_end[];
 
 void __kvm_apf_el1_irq_exit(struct pt_regs *regs);
 
-/* Sleeps, if the interrupt was an announcement for what it interrupted. */
+/* Sleeps if the interrupt announced a fault of the context that it interrupted. */
 static __always_inline void kvm_apf_el1_irq_exit(struct pt_regs *regs)
 {
 	if (static_branch_unlikely(&kvm_apf_kernel_key))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults, the guest's side: its start and its end, CPUs that
- * come and go, and the counters. discover.c has what is asked of the host first,
- * fault.c what happens at a fault.
+ * Asynchronous page faults, the guest's side: start and end of the driver, CPU
+ * hotplug, and the counters. discover.c asks what the host offers, and fault.c handles
+ * the faults.
  */
 
 #define pr_fmt(fmt) "kvm-apf: " fmt
@@ -32,8 +32,8 @@ static u64 apf_flags;
 static enum cpuhp_state apf_state;
 
 /*
- * If the host refuses a CPU that is there when all are to start, none does. One that
- * comes later is a CPU without announcements: that is no reason not to have it.
+ * The host refused a CPU. If that CPU is online when the driver starts, the driver does
+ * not start at all. A CPU that comes later goes online without announcements.
  */
 static int apf_refused(unsigned int n, long error)
 {
@@ -50,7 +50,7 @@ static int apf_online(unsigned int n)
 	struct apf_cpu *cpu = per_cpu_ptr(apf_cpus, n);
 	struct arm_smccc_res res;
 
-	/* The host zeroes the block: no handler may look at it before. */
+	/* The host zeroes the block here, and the handler must not look at it before. */
 	if (apf_hypercall(KVM_APF_ENABLE, virt_to_phys(cpu->block) | apf_flags, &res))
 		return apf_refused(n, res.a0);
 
@@ -59,7 +59,7 @@ static int apf_online(unsigned int n)
 	return 0;
 }
 
-/* Disable first: from then on no ready bit comes, and no new waiter. */
+/* Disable first. After that the host sets no ready bit, and there is no new waiter. */
 static int apf_offline(unsigned int n)
 {
 	struct arm_smccc_res res;
@@ -86,7 +86,7 @@ static int __init apf_init_cpu(struct apf_cpu *cpu, int node)
 	return cpu->block ? 0 : -ENOMEM;
 }
 
-/* Nobody is left to wake, but a tasklet may yet find that. */
+/* No waiter is left, but a tasklet may still have to run to see that. */
 static void apf_free_cpus(void)
 {
 	unsigned int n;
@@ -116,7 +116,7 @@ static int __init apf_alloc_cpus(void)
 	return 0;
 }
 
-/* Names under debugfs, kvm-apf/. Each counter sums over all CPUs. */
+/* Names of files in debugfs, below kvm-apf/. Each shows the sum over all CPUs. */
 static const char * const apf_counter_names[APF_COUNTERS] = {
 	[APF_INTERRUPTS]	= "interrupts",
 	[APF_ANNOUNCED]		= "announced",
@@ -162,7 +162,7 @@ static void __init apf_init_debugfs(void)
 					   (void *)n, &apf_counter_fops);
 }
 
-/* On all CPUs, now and as they come: between the two, no CPU comes. */
+/* Enable on all CPUs, and on those that come later. The lock keeps CPUs from coming now. */
 static int apf_start(void)
 {
 	int ret;
@@ -184,11 +184,11 @@ static void apf_stop(void)
 }
 
 /*
- * The next kernel has another use for the memory that our blocks are in, and a
- * host that is not told goes on writing there. A kexec takes all CPUs but one
- * offline; that one is why this is here. After a crash nothing can be told any
- * more, and need not be: the crash kernel leaves our memory alone, has disabled
- * the PPI before it has a task, and tells the host of blocks of its own.
+ * Disable before kexec. The next kernel uses the memory of our blocks for something
+ * else, and the host goes on writing there until it is told. kexec takes all CPUs but
+ * one offline, so this is for the last one. After a crash the driver cannot tell the
+ * host, and need not: the crash kernel leaves our memory alone, disables the PPI before
+ * it has tasks, and gives the host blocks of its own.
  */
 static int apf_reboot(struct notifier_block *nb, unsigned long code, void *cmd)
 {
@@ -200,8 +200,8 @@ static int apf_reboot(struct notifier_block *nb, unsigned long code, void *cmd)
 static struct notifier_block apf_reboot_nb = { .notifier_call = apf_reboot };
 
 /*
- * Before tasks are frozen, and those that wait for a page could not be. On the
- * way out of hibernation it is the kernel that loads the image which stops here.
+ * Stop before tasks are frozen, since tasks that wait for a page cannot be frozen. On
+ * the way out of hibernation, the kernel that loads the image stops here.
  */
 static int apf_suspend(struct notifier_block *nb, unsigned long event, void *unused)
 {
@@ -247,7 +247,7 @@ static bool apf_wanted = true;
 module_param_named(enable, apf_wanted, bool, 0444);
 MODULE_PARM_DESC(enable, "Use what the host offers");
 
-/* The same, by the name that x86 has for it. */
+/* The name that x86 has for the same parameter. */
 static int __init __maybe_unused apf_parse_unwanted(char *arg)
 {
 	apf_wanted = false;
@@ -256,7 +256,7 @@ static int __init __maybe_unused apf_parse_unwanted(char *arg)
 }
 early_param("no-kvmapf", apf_parse_unwanted);
 
-/* Who loads a module wants to know; a kernel that has it built in just goes on. */
+/* Only whoever loads a module wants to know why. */
 static int __init apf_refuse(const char *why)
 {
 	if (APF_IS_MODULE)
@@ -281,7 +281,7 @@ static int __init apf_set_up(void)
 		return ret;
 	}
 
-	/* Last, since it cannot fail. Until then the kernel's faults are declined. */
+	/* Last, since it cannot fail. Until then the driver declines the kernel's faults. */
 	if (!apf_kernel_refused())
 		apf_kernel_start();
 
@@ -323,12 +323,12 @@ static int __init apf_init(void)
 late_initcall(apf_init);
 
 /*
- * No interrupt and no new task can come any more when apf_stop() is through, and
- * all that wait are woken. They come out of apf_sleep() on their own time: the one
- * counter stands, the other can only rise to it, so that what is read CPU by CPU is
- * never too low. After its count, a task is a few instructions from the end of our
- * text, but it may be preempted there. It is out when it next sleeps, or is in user
- * space. Only then may text and data go.
+ * After apf_stop(), no interrupt and no new task comes, and all waiting tasks have been
+ * woken. They leave apf_sleep() some time later. APF_ANNOUNCED does not change any
+ * more, and APF_RETURNED only rises to it, so it is safe to sum both CPU by CPU. A task
+ * that has been counted is a few instructions from the end of our text, but may be
+ * preempted there. It has left our text when it next sleeps or runs in user space, and
+ * synchronize_rcu_tasks() waits for that. Only then may text and data be freed.
  */
 static void __exit apf_exit(void)
 {

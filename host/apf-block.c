@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: the guest's block, and the hypercall that says
+ * Asynchronous page faults: the guest's block, and the hypercall that tells KVM
  * where it is. <asm/kvm_apf.h> has the contract.
  *
- * By the contract the host may write at any moment and from any CPU. This host
- * does so from the vCPU's own thread only, while that vCPU is outside the guest,
- * but other CPUs of the guest may look. So each field is accessed as a whole,
- * @missing is written last, and @ready is ORed into atomically, in the memory of
- * the VMM. Whoever would post ready bits from another thread finds that part done.
- * What is left is to guard struct apf_tokens and the gfn_to_hva_cache, which belong
- * to the vCPU's thread, and to have apf_halt() look at its token: @done, at which it
- * looks, is then taken by somebody else (models/ has that rule).
+ * The contract lets the host write at any moment and from any CPU. KVM writes only
+ * from the vCPU's own thread, while that vCPU is outside the guest, but other CPUs of
+ * the guest may read at the same time. So KVM accesses each field as a whole, writes
+ * @missing last, and ORs into @ready atomically, in the memory of the VMM.
  *
- * What is read from the block is the guest's word for it: it may cost the guest
- * time, never the host.
+ * Code that posts ready bits from another thread could use apf_block_ready() as it
+ * is. It would also have to guard struct apf_tokens and the gfn_to_hva_cache, which
+ * vcpu->mutex guards now, and apf_halt() would have to look at its token in place of
+ * @done, which another thread could then clear (models/ checks that rule).
  *
- * All of it may sleep, and needs kvm->srcu.
+ * The guest may write anything into the block. Wrong values may cost the guest time,
+ * but never harm the host.
  */
 
 #include <linux/arm-smccc.h>
@@ -38,17 +37,20 @@ static_assert(KVM_APF_SMCCC_ID ==
 				 ARM_SMCCC_OWNER_VENDOR_HYP, KVM_APF_SMCCC_FUNC));
 
 /*
- * The block in the VMM's memory. NULL: there is no memory now that can be written.
- * @fail: the knob of this kind of access.
+ * Find the block in the VMM's memory. @fail is the knob for this kind of access.
+ * Return: NULL if there is no writable memory at its address now.
  */
 static struct kvm_apf_block __user *apf_block(struct kvm_vcpu *vcpu, enum apf_knob fail)
 {
 	struct gfn_to_hva_cache *where = &vcpu->arch.apf->block;
 
+	lockdep_assert_held(&vcpu->mutex);
+	lockdep_assert(srcu_read_lock_held(&vcpu->kvm->srcu));
+
 	if (apf_knob_every(APF_KNOB_FAIL_BLOCK) || apf_knob_every(fail))
 		return NULL;
 
-	/* As kvm_write_guest_cached(): where that fails, @hva says so. */
+	/* As kvm_write_guest_cached() does. If it fails, @hva is an error. */
 	if (where->generation != kvm_memslots(vcpu->kvm)->generation)
 		kvm_gfn_to_hva_cache_init(vcpu->kvm, where, where->gpa, where->len);
 
@@ -63,7 +65,7 @@ static void apf_block_dirty(struct kvm_vcpu *vcpu)
 	mark_page_dirty_in_slot(vcpu->kvm, where->memslot, gpa_to_gfn(where->gpa));
 }
 
-/* Only what the guest writes: @ready, @missing and @declined. */
+/* Read the fields that the guest writes: @ready, @missing and @declined. */
 int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block)
 {
 	struct kvm_apf_block __user *from = apf_block(vcpu, APF_KNOB_FAIL_READ);
@@ -74,8 +76,8 @@ int apf_block_read(struct kvm_vcpu *vcpu, struct kvm_apf_block *block)
 		return -EFAULT;
 
 	/*
-	 * Acquire, for the next announcement: @pc is not written before @missing
-	 * was read as 0. Pairs with the release of the guest's claim.
+	 * Acquire, for the next announcement: KVM does not write @pc before it has
+	 * read @missing as 0. Pairs with the release of the guest's claim.
 	 */
 	smp_mb();
 
@@ -94,8 +96,8 @@ static int apf_put_announcement(struct kvm_apf_block __user *to, int token, u64 
 }
 
 /*
- * The caller has read @missing as 0. Also clears @declined: what is still there was
- * left by another fault.
+ * Write an announcement. The caller has read @missing as 0. This also clears
+ * @declined, which may hold a token from an earlier fault.
  */
 int apf_block_announce(struct kvm_vcpu *vcpu, int token, u64 pc)
 {
@@ -124,9 +126,9 @@ int apf_block_clear_declined(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Atomic OR with release. Bounded, as arch_futex_atomic_op_inuser(): another CPU of
- * the guest may keep the exclusive store from succeeding. Return: 0, -EFAULT, or
- * -EAGAIN.
+ * Atomic OR with release. The loop is bounded, as in arch_futex_atomic_op_inuser(),
+ * since another CPU of the guest may keep the exclusive store from succeeding.
+ * Return: 0, -EFAULT, or -EAGAIN.
  */
 static int apf_user_or(__le64 __user *to, __le64 bits)
 {
@@ -134,6 +136,8 @@ static int apf_user_or(__le64 __user *to, __le64 bits)
 	unsigned int loops = 128;
 	u64 value;
 	int ret;
+
+	might_fault();
 
 	uaccess_enable_privileged();
 	asm volatile("	prfm	pstl1strm, %2\n"
@@ -157,7 +161,7 @@ static int apf_user_or(__le64 __user *to, __le64 bits)
 	return ret;
 }
 
-/* Add ready bits to those that the guest has not taken yet. */
+/* Set ready bits. Bits that the guest has not taken yet stay set. */
 int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 {
 	struct kvm_apf_block __user *to = apf_block(vcpu, APF_KNOB_FAIL_READY);
@@ -166,7 +170,7 @@ int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 	if (!to)
 		return -EFAULT;
 
-	/* A guest that keeps this from succeeding delays its own vCPU; a signal ends it. */
+	/* A guest that keeps this from succeeding delays only its own vCPU. A signal ends it. */
 	for (;;) {
 		ret = apf_user_or(&to->ready, cpu_to_le64(tokens));
 		if (ret != -EAGAIN || signal_pending(current))
@@ -180,8 +184,8 @@ int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 }
 
 /*
- * The pages under way stay under way, but the guest is owed nothing for them:
- * by the contract it wakes whoever waits.
+ * Disable APF on a vCPU. Workers go on fetching pages, but the guest gets no ready
+ * bits for them: by the contract, the guest itself wakes all tasks that wait.
  */
 void apf_disable(struct kvm_vcpu_apf *apf)
 {
@@ -190,7 +194,7 @@ void apf_disable(struct kvm_vcpu_apf *apf)
 	memset(apf->declined_pc, 0, sizeof(apf->declined_pc));
 }
 
-/* Zeroes the block: proof that it can be written, and a defined start. */
+/* Zero the block: that gives it a defined state, and shows that it can be written. */
 static long apf_enable_at(struct kvm_vcpu *vcpu, u64 word)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
@@ -210,7 +214,7 @@ static long apf_enable_at(struct kvm_vcpu *vcpu, u64 word)
 	return SMCCC_RET_SUCCESS;
 }
 
-/* Of the guest or of the VMM; whether there is memory is another question. */
+/* Check an ENABLE word from guest or VMM, but not whether there is memory at its address. */
 bool apf_word_valid(u64 word)
 {
 	if (word & ~(KVM_APF_ENABLE_ADDR | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON))
@@ -237,13 +241,15 @@ static long apf_enable(struct kvm_vcpu *vcpu, u64 word)
 
 /**
  * kvm_apf_hypercall - serve KVM_APF_SMCCC_ID
- * @vcpu:	the calling vCPU, which the VMM has given the feature
- * @val:	x0 to x3 of the answer; NOT_SUPPORTED on entry
+ * @vcpu:	the calling vCPU, whose VM offers the feature
+ * @val:	x0 to x3 of the answer; x0 is NOT_SUPPORTED on entry
  */
 void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4])
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	int idx;
+
+	lockdep_assert_held(&vcpu->mutex);
 
 	if (!apf || !apf->announces)
 		return;

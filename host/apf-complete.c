@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: what becomes of the pages that have come. They are
- * mapped, and the guest is told. All of it runs in the vCPU's own thread, before
- * the vCPU goes back in.
+ * Asynchronous page faults: pages that have come are mapped, and the guest is told.
+ * The vCPU's own thread does this before the vCPU enters the guest.
  *
- * Dirty ring. A page that is mapped for writing, and the block whenever it is
- * written, take an entry of the vCPU's ring. KVM sends a vCPU whose ring is soft
- * full to user space, and keeps KVM_DIRTY_RING_RSVD_ENTRIES for what is written
- * on the way there. That is enough for the two writes of a fault (@declined,
- * then @pc and @missing) or the one of an ENABLE, not for 64 pages and their
- * ready bits. So nothing is completed while the ring is soft full. What has come
- * stays in @done, and is asked for again when the vCPU next goes in, which it
- * does once user space has harvested the ring.
+ * Dirty ring. A page that is mapped for writing takes an entry of the vCPU's dirty
+ * ring, and so does each write to the block. When the ring is soft full, KVM exits to
+ * user space; KVM_DIRTY_RING_RSVD_ENTRIES entries remain for writes until that exit.
+ * They are enough for the two writes of a fault (@declined, then @pc and @missing) or
+ * the one of an ENABLE, but not for 64 pages and their ready bits. So nothing is
+ * completed while the ring is soft full. The pages that have come stay in @done, and
+ * KVM_REQ_APF is made again. It is served after user space has harvested the ring.
  */
 
 #include <linux/kvm_host.h>
@@ -23,7 +21,7 @@
 
 #include "apf.h"
 
-/* As kvm_dirty_ring_soft_full(), which belongs to virt/kvm/dirty_ring.c. */
+/* The same as kvm_dirty_ring_soft_full(), which is static in virt/kvm/dirty_ring.c. */
 static bool apf_ring_soft_full(const struct kvm_vcpu *vcpu)
 {
 	const struct kvm_dirty_ring *ring = &vcpu->dirty_ring;
@@ -49,7 +47,7 @@ static int apf_leaf_walker(const struct kvm_pgtable_visit_ctx *ctx,
 	return 0;
 }
 
-/* What stage 2 has for a page now. May be another as soon as it is returned. */
+/* Look up a page in stage 2. The entry may change as soon as mmu_lock is released. */
 static struct apf_leaf apf_find_leaf(struct kvm_vcpu *vcpu, gfn_t gfn)
 {
 	struct apf_leaf leaf = {};
@@ -67,15 +65,16 @@ static struct apf_leaf apf_find_leaf(struct kvm_vcpu *vcpu, gfn_t gfn)
 }
 
 /*
- * vcpu->arch.fault has the syndrome that an access had. Which one would it have
- * now? What takes a page away, or makes a read-only page writable, removes its
- * stage-2 mapping, too, and another vCPU may have mapped it since. For a stale
- * permission fault, user_mem_abort() would relax the permissions of whatever is
- * mapped there: nothing, or a whole block that was made read-only for the dirty
- * log. For a stale translation fault, it would leave a mapping alone that lacks
- * a permission.
+ * vcpu->arch.fault has the syndrome of an access that faulted earlier. Compute the
+ * syndrome that the same access would have now, since the stage-2 mapping may have
+ * changed: whoever takes the page away, or makes a read-only page writable, removes
+ * the mapping, and another vCPU may have mapped the page since. A stale syndrome
+ * would mislead user_mem_abort(). For a permission fault it relaxes the permissions of
+ * whatever is mapped there, which may be nothing, or a whole block that was made
+ * read-only for the dirty log. For a translation fault it does not touch an existing
+ * mapping that lacks a permission.
  *
- * Return: 0 if the access would not fault.
+ * Return: the syndrome, or 0 if the access would not fault.
  */
 static u64 apf_syndrome(struct kvm_vcpu *vcpu, gfn_t gfn)
 {
@@ -94,9 +93,9 @@ static u64 apf_syndrome(struct kvm_vcpu *vcpu, gfn_t gfn)
 }
 
 /*
- * Map a page that has come, so that whoever waits for it does not fault on it
- * again: user_mem_abort() once more. Whatever goes wrong here will show when the
- * guest touches the page.
+ * Map a page that has come by calling user_mem_abort() once more, so that the waiting
+ * task does not fault on it again. Errors are ignored: they show again when the guest
+ * touches the page.
  */
 static void apf_map(struct kvm_vcpu *vcpu, int token)
 {
@@ -107,7 +106,7 @@ static void apf_map(struct kvm_vcpu *vcpu, int token)
 	bool writable;
 	unsigned long hva = gfn_to_hva_memslot_prot(slot, gfn, &writable);
 
-	/* What the access was; then what would become of it now. */
+	/* First the syndrome that the access had, then the one that it would have now. */
 	vcpu->arch.fault.esr_el2 = apf->esr[token];
 	vcpu->arch.fault.esr_el2 = apf_syndrome(vcpu, gfn);
 	if (vcpu->arch.fault.esr_el2 && !kvm_is_error_hva(hva) &&
@@ -120,7 +119,7 @@ static void apf_map(struct kvm_vcpu *vcpu, int token)
 	vcpu->arch.fault = fault;
 }
 
-/* Pages that do not fit into the dirty ring stay in @done, for another time. */
+/* Take finished workers. Pages that do not fit into the dirty ring stay in @done. */
 static void apf_reap_done(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
@@ -132,7 +131,7 @@ static void apf_reap_done(struct kvm_vcpu *vcpu)
 			kvm_make_request(KVM_REQ_APF, vcpu);
 			break;
 		}
-		/* Before @failed is read; pairs with apf_work_done(). */
+		/* Before work->failed is read; pairs with apf_work_done(). */
 		test_and_clear_bit(token, &apf->done);
 		reaped |= BIT(token);
 		if (apf_work_reap(apf->work[token]))
@@ -144,7 +143,7 @@ static void apf_reap_done(struct kvm_vcpu *vcpu)
 	apf_tokens_done(&apf->tokens, reaped, failed);
 }
 
-/* Ready bits for all that is owed, and one PPI for all of them. */
+/* Write all ready bits that the guest is owed, and pend one PPI for all of them. */
 static void apf_post_ready(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
@@ -166,12 +165,14 @@ static void apf_post_ready(struct kvm_vcpu *vcpu)
 }
 
 /**
- * apf_complete - map what has come, and tell the guest
- * @vcpu:	the vCPU, about to go into the guest
+ * apf_complete - map the pages that have come, and tell the guest
+ * @vcpu:	the vCPU, about to enter the guest
  */
 void apf_complete(struct kvm_vcpu *vcpu)
 {
 	int idx;
+
+	lockdep_assert_held(&vcpu->mutex);
 
 	if (apf_ring_soft_full(vcpu)) {
 		kvm_make_request(KVM_REQ_APF, vcpu);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: the knobs, in debugfs, below kvm/apf/. All of them
- * are of the whole host, and 0 is off:
+ * Asynchronous page faults: the knobs, in debugfs, below kvm/apf/. Each acts on the
+ * whole host; 0 turns it off:
  *
- *   knobs/pend_only	1: no software IRQ entry, the PPI is only pended, with its
- *			raised priority; 2: with the guest's
+ *   knobs/pend_only	1: KVM only pends the PPI, with its raised priority, and does
+ *			not take the interrupt for the guest; 2: the same, with the
+ *			guest's priority
  *   knobs/drop_ppi	n: the PPIs of the next n announcements are lost
- *   knobs/late_ppi	n: the PPI of each announcement is pended, and only that,
- *			at the vCPU's n-th fault after it
+ *   knobs/late_ppi	n: the PPI of each announcement is only pended, at the vCPU's
+ *			n-th fault after it
  *   knobs/rival	n: INTID n is pended together with each announcement
  *   knobs/fail_alloc	n: each n-th allocation fails
- *   knobs/fail_block	n: each n-th access to a block fails, of whatever kind
- *   knobs/fail_read	n: each n-th of those that read it at a fault
- *   knobs/fail_tell	n: each n-th of those that write an announcement, or clear
- *			@declined
- *   knobs/fail_ready	n: each n-th of those that write ready bits
- *   knobs/fail_fetch	n: each n-th fetch of a page fails, and says so
- *   knobs/hold_done	n: a page that has come is told n ms later
+ *   knobs/fail_block	n: each n-th access to a block fails, of any kind
+ *   knobs/fail_read	n: each n-th read of a block at a fault fails
+ *   knobs/fail_tell	n: each n-th write of an announcement, or of 0 to @declined, fails
+ *   knobs/fail_ready	n: each n-th write of ready bits fails
+ *   knobs/fail_fetch	n: each n-th worker fails to get its page, and reports that
+ *   knobs/hold_done	n: a worker that has its page reports it n ms later
  *   knobs/hold_halt	n: a halt begins n ms after the fault
  *
- *   taken/		how often each of them did something
- *   paths/		how often a path was gone, see enum apf_path
+ *   taken/		how often each knob had an effect
+ *   paths/		how often each path of enum apf_path was taken
  */
 
 #include <linux/atomic.h>
@@ -68,7 +68,7 @@ void apf_path(enum apf_path path)
 	atomic_inc(&apf_paths[path]);
 }
 
-/* The value, of a knob that does something now. */
+/* The value of a knob. A value other than 0 counts as an effect. */
 unsigned int apf_knob(enum apf_knob knob)
 {
 	unsigned int value = atomic_read(&apf_knob_values[knob]);
@@ -79,7 +79,7 @@ unsigned int apf_knob(enum apf_knob knob)
 	return value;
 }
 
-/* Is this call the n-th, for a knob that is n? */
+/* With the knob at n, is this the n-th call since the last one that was true? */
 bool apf_knob_every(enum apf_knob knob)
 {
 	unsigned int n = atomic_read(&apf_knob_values[knob]);
@@ -100,7 +100,7 @@ void apf_knob_hold(enum apf_knob knob)
 		msleep(ms);
 }
 
-/* For an announcement about to be pended. */
+/* An announcement is about to be pended. */
 void apf_knob_rival(struct kvm_vcpu *vcpu)
 {
 	unsigned int intid = apf_knob(APF_KNOB_RIVAL);
@@ -109,7 +109,7 @@ void apf_knob_rival(struct kvm_vcpu *vcpu)
 		kvm_vgic_inject_irq(vcpu->kvm, vcpu, intid, true, NULL);
 }
 
-/* Return: whether the PPI of this announcement is not to be pended now. */
+/* Return: true if the PPI of this announcement must not be pended now. */
 bool apf_knob_withhold(struct kvm_vcpu *vcpu)
 {
 	if (atomic_dec_if_positive(&apf_knob_values[APF_KNOB_DROP_PPI]) >= 0) {
@@ -123,8 +123,8 @@ bool apf_knob_withhold(struct kvm_vcpu *vcpu)
 }
 
 /*
- * At a fault. Return: whether a PPI is still withheld, which the vGIC would call
- * pending on hardware that has not come to take it.
+ * Called at each fault. Return: whether a PPI is still withheld. The knob imitates
+ * hardware that has not taken the PPI yet, where the vGIC would report it as pending.
  */
 bool apf_knob_late(struct kvm_vcpu *vcpu)
 {
@@ -147,7 +147,7 @@ static int apf_knob_get(void *which, u64 *value)
 	return 0;
 }
 
-/* Counts from here: the n-th after this. */
+/* Counting starts anew with the value. */
 static int apf_knob_set(void *which, u64 value)
 {
 	if (value > INT_MAX)
@@ -171,7 +171,7 @@ static void __init apf_counter_folder(struct dentry *parent, const char *folder,
 		debugfs_create_atomic_t(names[n], 0400, dir, &values[n]);
 }
 
-/* After KVM has made its folder, where there is KVM. */
+/* KVM has made its folder by now, if KVM is there at all. */
 static int __init apf_knobs_init(void)
 {
 	struct dentry *kvm = debugfs_lookup("kvm", NULL);

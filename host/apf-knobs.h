@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asynchronous page faults: knobs that force what hardware or bad luck would do
- * rarely, for the tests in the lab; apf-knobs.c lists them. Without
- * CONFIG_KVM_ARM_APF_KNOBS all of it is nothing.
+ * Asynchronous page faults: knobs for tests, which force what hardware or bad luck does
+ * rarely. apf-knobs.c lists them. Without CONFIG_KVM_ARM_APF_KNOBS they are empty
+ * functions.
  */
 #ifndef __APF_KNOBS_H__
 #define __APF_KNOBS_H__
@@ -27,22 +27,22 @@ enum apf_knob {
 	APF_KNOBS
 };
 
-/* Ways that are rarely gone: counted, so that a test knows it was there. */
+/* Paths that are rarely taken. They are counted, so that a test can tell that it took one. */
 enum apf_path {
-	APF_PATH_REENTERED,	/* told, and back before it took the PPI */
-	APF_PATH_STUCK,		/* waited, since an interrupt cannot be taken */
-	APF_PATH_UNREADABLE,	/* waited, since the block cannot be read */
-	APF_PATH_UNTOLD,	/* waited, since the block cannot be written */
-	APF_PATH_RETRIED,	/* ready bits that could not be written at first */
+	APF_PATH_REENTERED,	/* the guest was told, and faulted again before it took the PPI */
+	APF_PATH_STUCK,		/* waited: the vCPU could not take a pending interrupt */
+	APF_PATH_UNREADABLE,	/* waited: the host could not read the block */
+	APF_PATH_UNTOLD,	/* waited: the host could not write the block */
+	APF_PATH_RETRIED,	/* repeated a write of ready bits that had failed */
 	APF_PATH_NO_HALT,	/* the page came between fault and halt */
-	APF_PATH_STALE_DECLINED,	/* a declined word of the token's last use */
-	APF_PATH_GIVEN_UP,	/* a page under way is not the guest's any more */
+	APF_PATH_STALE_DECLINED,	/* found @declined left from the token's last use */
+	APF_PATH_GIVEN_UP,	/* a page under way did not belong to the guest any more */
 	APF_PATHS
 };
 
 #ifdef CONFIG_KVM_ARM_APF_KNOBS
 
-/* Per vCPU. @late: faults until the PPI of an announcement is pended */
+/* Per vCPU. @late counts down the faults until the PPI of an announcement is pended. */
 struct apf_knob_state {
 	unsigned int	late;
 };

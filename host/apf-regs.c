@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Asynchronous page faults: the registers by which a VMM chooses the PPI, and
- * saves and restores what the guest has enabled. <asm/kvm_apf.h> has the
- * contract.
+ * saves and restores the ENABLE word. <asm/kvm_apf.h> has the contract.
  *
- * ENABLE is set in any order with all else that makes up a VM. So it is only
- * kept, under vcpu->mutex, and takes effect in the vCPU's own thread, before it
- * goes into the guest: by then, memory and vGIC are what they are to be. In a CPU
- * that is off it waits: to turn it on is to reset it.
+ * The VMM may set ENABLE before or after it restores memory, vGIC and the other
+ * registers. So KVM_SET_ONE_REG only stores the word, and the vCPU's own thread lets
+ * it take effect before it enters the guest. By then the VMM has restored all. For a
+ * vCPU that is off the word waits, and is lost if PSCI turns the vCPU on, since that
+ * resets it.
  */
 
 #include <linux/kvm_host.h>
 
 #include "apf.h"
 
-/* The first of them exists wherever this file does: hypercalls.c reads and writes it. */
+/*
+ * hypercalls.c serves the first one, which exists in all VMs; the others need
+ * kvm_apf_version().
+ */
 static const u64 apf_reg_ids[] = {
 	KVM_REG_ARM_VENDOR_HYP_BMAP_2,
 	KVM_REG_ARM_APF_ENABLE,
@@ -40,6 +43,8 @@ int kvm_apf_copy_reg_indices(struct kvm_vcpu *vcpu, u64 __user *uindices)
 static bool apf_is_timer(struct kvm *kvm, u64 intid)
 {
 	int i;
+
+	lockdep_assert_held(&kvm->arch.config_lock);
 
 	for (i = 0; i < NR_KVM_TIMERS; i++)
 		if (kvm->arch.timer_data.ppi[i] == intid)
@@ -91,6 +96,8 @@ static int apf_set_enable(struct kvm_vcpu *vcpu, u64 word)
 
 int kvm_apf_get_reg(struct kvm_vcpu *vcpu, u64 id, u64 *val)
 {
+	lockdep_assert_held(&vcpu->mutex);
+
 	if (!kvm_apf_version(vcpu->kvm))
 		return -ENOENT;
 
@@ -104,6 +111,8 @@ int kvm_apf_get_reg(struct kvm_vcpu *vcpu, u64 id, u64 *val)
 
 int kvm_apf_set_reg(struct kvm_vcpu *vcpu, u64 id, u64 val)
 {
+	lockdep_assert_held(&vcpu->mutex);
+
 	if (!kvm_apf_version(vcpu->kvm))
 		return -ENOENT;
 
@@ -112,9 +121,9 @@ int kvm_apf_set_reg(struct kvm_vcpu *vcpu, u64 id, u64 val)
 }
 
 /*
- * Where the block is, without a look at what it holds: that is from the time
- * when the vCPU was saved. If there is no memory, any use of it fails, until the
- * memslots change: then it is looked for again.
+ * Find the block, and keep its content, which was saved with the VM's memory. If there
+ * is no memory at that address, accesses fail until the memslots change. Then
+ * apf_block() looks for the memory again.
  */
 static void apf_find_block(struct kvm_vcpu *vcpu, u64 word)
 {
@@ -125,23 +134,26 @@ static void apf_find_block(struct kvm_vcpu *vcpu, u64 word)
 	kvm_gfn_to_hva_cache_init(vcpu->kvm, block, gpa, KVM_APF_BLOCK_SIZE);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 
-	/* Left unset where there is no memory. */
+	/* kvm_gfn_to_hva_cache_init() leaves these unset if there is no memory. */
 	block->gpa = gpa;
 	block->len = KVM_APF_BLOCK_SIZE;
 }
 
 /**
  * apf_take_register - let the ENABLE register take effect, if it was set
- * @vcpu:	the vCPU, about to go into the guest
+ * @vcpu:	the vCPU, about to enter the guest
  *
- * The guest may have been restored with tasks that wait, or with @missing not
- * claimed. All bits of @ready wake the first; the PPI that tells of them has the
- * handler claim the second before it takes @ready, and so wakes its task too.
+ * The restored guest may have tasks that wait, or an announcement that it has not
+ * claimed. KVM sets all bits of @ready, which wakes the waiting tasks. At the PPI, the
+ * guest's handler claims @missing before it takes @ready, so that it wakes the task of
+ * that announcement as well.
  */
 void apf_take_register(struct kvm_vcpu *vcpu)
 {
 	struct kvm_apf_reg *reg = &vcpu->arch.apf_reg;
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	lockdep_assert_held(&vcpu->mutex);
 
 	if (likely(!reg->due) || !apf->announces)
 		return;
@@ -149,7 +161,7 @@ void apf_take_register(struct kvm_vcpu *vcpu)
 	WRITE_ONCE(reg->due, false);
 	apf_disable(apf);
 	apf->halt_token = APF_NO_TOKEN;
-	apf->restored = true;
+	vgic_apf_restore(vcpu);
 	if (!reg->word)
 		return;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: the token of a page under way, unless that page is not
- * the guest's any more.
+ * Asynchronous page faults: the token of a page under way, and what happens if that
+ * page does not belong to the guest any more.
  *
- * A token is known by its gfn. The VMM may have deleted the memslot meanwhile and
- * made it anew over other memory: then the worker fetches a page that the guest does
- * not see, and may do so for ever. Whoever faults on that gfn wants another page.
+ * A token is found by its gfn. The VMM may have deleted the memslot meanwhile and
+ * created it again over other memory. Then the worker fetches a page that the guest
+ * cannot see, maybe for ever, and a fault on that gfn needs another page.
  */
 
 #include <linux/kvm_host.h>
@@ -13,9 +13,9 @@
 #include "apf.h"
 
 /*
- * The worker goes on alone. The guest, if it was told of the page, is told that it is
- * ready; when it touches the page again, it is told of the new one. Once
- * apf_work_orphan() has returned, the worker does not set its bit in @done any more.
+ * Give a token up; its worker goes on alone. If the page was announced, the guest gets
+ * the ready bit, and when it touches the page again, KVM announces the new page. After
+ * apf_work_orphan() the worker does not set its bit in @done any more.
  */
 static void apf_give_up(struct kvm_vcpu *vcpu, int token)
 {
@@ -28,12 +28,12 @@ static void apf_give_up(struct kvm_vcpu *vcpu, int token)
 	if (!apf->tokens.owed)
 		return;
 
-	/* Written at the next request, before any halt: see kvm_apf_has_work(). */
+	/* The next request writes it; a halt before that returns, see kvm_apf_has_work(). */
 	WRITE_ONCE(apf->retry, true);
 	kvm_make_request(KVM_REQ_APF, vcpu);
 }
 
-/* The token of the page that is at @hva and under way, or APF_NO_TOKEN. */
+/* Find the token of the page under way at @hva. Return: the token, or APF_NO_TOKEN. */
 int apf_find_token(struct kvm_vcpu *vcpu, gfn_t gfn, unsigned long hva)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;

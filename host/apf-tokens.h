@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The token table of a vCPU: which page each token stands for, and how far it
- * has come. Pure: no guest memory, no locks, so that tests/unit can drive it.
+ * The token table of a vCPU: which page each token stands for, and the state of each
+ * token. These functions access neither guest memory nor locks, so that unit tests can
+ * call them.
  *
- * A token's way, and the words that hold it:
+ * The states of a token, named after the words that hold them:
  *
- *   free -> busy -> free				nobody was told (halt)
+ *   free -> busy -> free				the guest was not told (halt)
  *   free -> busy+announced -> owed -> posted -> free	the guest was told
  *
- * All of it belongs to the vCPU's thread.
+ * vcpu->mutex guards the table.
  */
 #ifndef __APF_TOKENS_H__
 #define __APF_TOKENS_H__
@@ -21,11 +22,11 @@
 /**
  * struct apf_tokens - the table
  * @busy:	a worker fetches the page
- * @announced:	of @busy: the guest was told, and is owed a ready bit
- * @owed:	the page came, the ready bit is not written yet
- * @posted:	the ready bit is written, and was not seen taken
- * @failed:	the page could not be had; the next fault on it is synchronous
- * @gfn:	the page, for tokens in @busy or @failed
+ * @announced:	subset of @busy: the guest was told, and will be owed a ready bit
+ * @owed:	the page has come, but the ready bit is not written yet
+ * @posted:	the ready bit is written, and the host has not seen it taken
+ * @failed:	the worker did not get the page; the next fault on it waits
+ * @gfn:	the page of each token in @busy or @failed
  */
 struct apf_tokens {
 	unsigned long	busy;
@@ -48,16 +49,16 @@ static inline int apf_tokens_lookup(const struct apf_tokens *t,
 	return -1;
 }
 
-/* The token of a page under way, or -1. */
+/* Find the token of a page under way. Return: the token, or -1. */
 static inline int apf_tokens_find(const struct apf_tokens *t, u64 gfn)
 {
 	return apf_tokens_lookup(t, t->busy, gfn);
 }
 
 /*
- * A token for a new page under way, or -1 if all are busy. One that can be
- * announced is preferred; one whose ready bit is not taken yet will still do
- * for a halt, since nobody is told of it.
+ * Take a token for a new page. Return: the token, or -1 if all are busy. Tokens that
+ * can be announced come first. A token whose ready bit has not been taken yet is good
+ * enough for a halt, which the guest is not told of.
  */
 static inline int apf_tokens_alloc(struct apf_tokens *t, u64 gfn)
 {
@@ -77,19 +78,19 @@ static inline int apf_tokens_alloc(struct apf_tokens *t, u64 gfn)
 	return n;
 }
 
-/* Undo apf_tokens_alloc(): no worker could be had. */
+/* Undo apf_tokens_alloc(), if no worker could be started. */
 static inline void apf_tokens_cancel(struct apf_tokens *t, int n)
 {
 	t->busy &= ~BIT(n);
 }
 
-/* The guest's view of @ready: whatever is 0 there, it has taken. */
+/* @ready was read from the block: the guest has taken all bits that are 0 there. */
 static inline void apf_tokens_seen(struct apf_tokens *t, u64 ready)
 {
 	t->posted &= ready;
 }
 
-/* A ready bit from the token's last use must not be taken for this one. */
+/* The guest must not take a ready bit from the token's last use for a new one. */
 static inline bool apf_tokens_may_announce(const struct apf_tokens *t, int n)
 {
 	return !((t->owed | t->posted) & BIT(n));
@@ -100,7 +101,7 @@ static inline void apf_tokens_announced(struct apf_tokens *t, int n)
 	t->announced |= BIT(n);
 }
 
-/* The pages of @done are there, or, if also in @failed, cannot be had. */
+/* The workers of @done have finished. Those in @failed did not get their page. */
 static inline void apf_tokens_done(struct apf_tokens *t, unsigned long done,
 				   unsigned long failed)
 {
@@ -110,14 +111,14 @@ static inline void apf_tokens_done(struct apf_tokens *t, unsigned long done,
 	t->failed |= failed;
 }
 
-/* The ready bits of all that is owed have reached the guest's block. */
+/* All ready bits that were owed are in the guest's block now. */
 static inline void apf_tokens_posted(struct apf_tokens *t)
 {
 	t->posted |= t->owed;
 	t->owed = 0;
 }
 
-/* True, once, for a page that could not be had. */
+/* Did a worker fail to get this page? Forgets it, so the answer is true only once. */
 static inline bool apf_tokens_take_failed(struct apf_tokens *t, u64 gfn)
 {
 	int n = apf_tokens_lookup(t, t->failed, gfn);
@@ -129,7 +130,7 @@ static inline bool apf_tokens_take_failed(struct apf_tokens *t, u64 gfn)
 	return true;
 }
 
-/* The guest has disabled APF, or its vCPU was reset: nobody waits any more. */
+/* The guest has disabled APF, or the vCPU was reset: no task waits for a ready bit. */
 static inline void apf_tokens_forget(struct apf_tokens *t)
 {
 	t->announced = 0;
@@ -138,8 +139,8 @@ static inline void apf_tokens_forget(struct apf_tokens *t)
 }
 
 /*
- * The guest's memory and the state of its vCPU are from another time: nobody
- * knows who waits for which token, so that all are owed.
+ * The VM was restored. The host does not know which tokens the guest's tasks wait for,
+ * so it owes the guest all ready bits.
  */
 static inline void apf_tokens_wake_all(struct apf_tokens *t)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: which VMs have them, and the life of a vCPU's state.
- * apf.c has what happens at a fault.
+ * Asynchronous page faults: which VMs have them, and the lifetime of a vCPU's state.
+ * apf.c handles the faults.
  */
 
 #include <linux/kvm_host.h>
@@ -12,12 +12,18 @@
 
 #include "apf.h"
 
+/*
+ * PPI of both messages unless the VMM chooses another. The Base System Architecture
+ * puts timers, PMU, SPE and the GIC maintenance interrupt at INTIDs 19 to 30.
+ */
+#define APF_DEFAULT_INTID	16
+
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "kvm-arm."
 
 enum apf_default {
-	APF_DEFAULT_OFF,	/* only where the VMM asks */
-	APF_DEFAULT_HALT,	/* every VM halts; announcements where the VMM asks */
+	APF_DEFAULT_OFF,	/* APF only if the VMM asks */
+	APF_DEFAULT_HALT,	/* every VM halts; announcements only if the VMM asks */
 	APF_DEFAULT_ON,		/* as if every VMM asked */
 };
 
@@ -49,7 +55,7 @@ static const struct kernel_param_ops apf_default_ops = {
 module_param_cb(apf, &apf_default_ops, NULL, 0644);
 MODULE_PARM_DESC(apf, "Asynchronous page faults of new VMs whose VMM does not ask: off, halt, on");
 
-/* What KVM_REG_ARM_VENDOR_HYP_BMAP_2 is in a new VM. */
+/* The value of KVM_REG_ARM_VENDOR_HYP_BMAP_2 in a new VM. */
 unsigned long kvm_apf_default_bmap(void)
 {
 	return READ_ONCE(apf_default) == APF_DEFAULT_ON ?
@@ -59,7 +65,7 @@ unsigned long kvm_apf_default_bmap(void)
 void kvm_apf_init_vm(struct kvm *kvm)
 {
 	kvm->arch.apf.halt = READ_ONCE(apf_default) == APF_DEFAULT_HALT;
-	kvm->arch.apf.intid = KVM_APF_DEFAULT_INTID;
+	kvm->arch.apf.intid = APF_DEFAULT_INTID;
 }
 
 void kvm_apf_destroy_vm(struct kvm *kvm)
@@ -75,12 +81,13 @@ static bool apf_asked_for(struct kvm *kvm)
 }
 
 /**
- * kvm_apf_version - what KVM_CAP_ARM_APF is
+ * kvm_apf_version - the value of KVM_CAP_ARM_APF
  * @kvm:	the VM, or NULL for VMs in general
  *
- * The memory of protected VMs is not the host's to fetch; and with nested
- * virtualisation EL1 and EL0 are not what the fault's PSTATE says. Whether the VM
- * gets an in-kernel GIC, without which APF stays off, is not known yet.
+ * Protected VMs have no APF, since the host cannot fetch their memory. VMs with nested
+ * virtualisation have none, since PSTATE at a fault does not say which of the guest's
+ * exception levels faulted. APF also needs an in-kernel GIC, but a VMM may create that
+ * after it has asked for the capability.
  *
  * Return: KVM_APF_VERSION, or 0.
  */
@@ -94,7 +101,7 @@ int kvm_apf_version(struct kvm *kvm)
 	return KVM_APF_VERSION;
 }
 
-/* Without an in-kernel GIC there is nothing that could end a halt. */
+/* Without an in-kernel GIC, no interrupt could end a halt. */
 static bool apf_possible(struct kvm_vcpu *vcpu)
 {
 	struct kvm *kvm = vcpu->kvm;
@@ -103,7 +110,7 @@ static bool apf_possible(struct kvm_vcpu *vcpu)
 	       irqchip_in_kernel(kvm) && kvm_apf_version(kvm);
 }
 
-/* vCPUs may come here at the same time: the first one's pool it is. */
+/* vCPUs may do this at the same time. All use the pool of the first one. */
 static int apf_pool_init(struct kvm *kvm)
 {
 	struct kvm_apf_pool *pool;
@@ -121,9 +128,9 @@ static int apf_pool_init(struct kvm *kvm)
 }
 
 /*
- * From here on the INTID is final. Return: false if it is another device's, which
- * was given it after the VMM chose it for APF: timers and PMU take theirs before
- * us. The VM runs all the same, and its vCPUs halt.
+ * Make the INTID final and take the PPI. Return: false if another device of KVM owns
+ * the PPI. That device got it after the VMM chose it for APF: timers and PMU take
+ * their PPIs just before this. The VM runs all the same, and its vCPUs only halt.
  */
 static bool apf_take_ppi(struct kvm_vcpu *vcpu)
 {
@@ -153,6 +160,8 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf;
 
+	lockdep_assert_held(&vcpu->mutex);
+
 	if (vcpu->arch.apf || !apf_possible(vcpu))
 		return 0;
 	if (apf_pool_init(vcpu->kvm))
@@ -165,28 +174,28 @@ int kvm_apf_vcpu_first_run(struct kvm_vcpu *vcpu)
 	apf->halt_token = APF_NO_TOKEN;
 	apf->last_token = APF_NO_TOKEN;
 	/*
-	 * Where EL1 is AArch32, it can only halt: apf_enter_irq() has no way in,
-	 * and what it asks for would be taken for a prefetch abort.
+	 * A vCPU whose EL1 is AArch32 can only halt: KVM cannot enter an IRQ there,
+	 * and would take the exception that apf_deliver() pends for a prefetch abort.
 	 */
 	apf->announces = apf_asked_for(vcpu->kvm) && !vcpu_el1_is_32bit(vcpu) &&
 			 apf_take_ppi(vcpu);
 
-	/* Pairs with those who look from other threads. */
+	/* Pairs with smp_load_acquire() in kvm_apf_memslots_changed(). */
 	smp_store_release(&vcpu->arch.apf, apf);
 
 	return 0;
 }
 
 /*
- * What could not be written to the block is tried again each time the vCPU's
- * thread is scheduled in, which is after every signal and every halt, and when
- * the memslots have changed: those are why it failed. Not before each entry:
- * that could keep the vCPU out of the guest for good. A register that the VMM has
- * set is seen to here, too.
+ * The vCPU's thread is scheduled in, which it is after every signal and every halt.
+ * Repeat a write to the block that has failed. kvm_apf_memslots_changed() has it
+ * repeated, too, since missing memory is why it failed. It is not repeated before each
+ * entry into the guest: that could keep the vCPU out of the guest for good. A register
+ * that the VMM has set also makes the request here.
  */
 void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	/* The thread may have been preempted while it wrote any of this. */
+	/* The thread may have been preempted in the middle of writing these members. */
 	struct kvm_vcpu_apf *apf = READ_ONCE(vcpu->arch.apf);
 
 	if (apf && (READ_ONCE(apf->retry) ||
@@ -194,14 +203,19 @@ void kvm_apf_vcpu_load(struct kvm_vcpu *vcpu)
 		kvm_make_request(KVM_REQ_APF, vcpu);
 }
 
-/* All vCPUs: one that fails with the old memslots now sees the request later. */
+/*
+ * Have all vCPUs repeat writes that failed. A vCPU that is using the old memslots now,
+ * and fails, sees the request after that.
+ */
 void kvm_apf_memslots_changed(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long n;
 
+	lockdep_assert_held(&kvm->slots_lock);
+
 	kvm_for_each_vcpu(n, vcpu, kvm) {
-		/* Pairs with the smp_store_release() of kvm_apf_vcpu_first_run(). */
+		/* Pairs with smp_store_release() in kvm_apf_vcpu_first_run(). */
 		if (!smp_load_acquire(&vcpu->arch.apf))
 			continue;
 		kvm_make_request(KVM_REQ_APF, vcpu);
@@ -209,9 +223,12 @@ void kvm_apf_memslots_changed(struct kvm *kvm)
 	}
 }
 
+/* The vCPU's thread resets it for PSCI, any thread of the VMM by KVM_ARM_VCPU_INIT. */
 void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	lockdep_assert_held(&vcpu->mutex);
 
 	vcpu->arch.apf_reg = (struct kvm_apf_reg) {};
 	if (!apf)
@@ -221,6 +238,7 @@ void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
 	apf->halt_token = APF_NO_TOKEN;
 }
 
+/* Nobody holds vcpu->mutex: only the caller and the workers still know the vCPU. */
 void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;

@@ -2,20 +2,20 @@
 /*
  * Asynchronous page faults: the workers that fetch the pages.
  *
- * Why not virt/kvm/async_pf.c: its worker always asks for write access, which
- * breaks copy-on-write, dirties the page and fails on read-only memory where
- * the guest only read; it runs on the system's workqueue, where 64 waiting
- * workers per vCPU would starve the rest of the host; and its teardown waits
- * for the worker, which a silent userfaultfd handler can make wait for ever.
+ * These workers do not use virt/kvm/async_pf.c, for three reasons. Its worker always
+ * asks for write access, which breaks copy-on-write, dirties the page, and fails on
+ * read-only memory that the guest only reads. It runs on the system's workqueue, where
+ * 64 waiting workers per vCPU would starve the rest of the host. And its teardown waits
+ * for the worker, which waits for ever if a userfaultfd handler does not answer.
  *
- * Lifetime. A work item has two references: the vCPU's, from apf_work_start()
- * to apf_work_reap() or apf_work_orphan(), and the worker's. An orphan goes on
- * alone: it holds the mm_struct (not the address space) and the pool, and it
- * touches no VM or vCPU any more. So nobody ever waits for a worker.
+ * Lifetime. A work item has two references. The vCPU holds one from apf_work_start()
+ * to apf_work_reap() or apf_work_orphan(), and the worker holds the other. An orphan
+ * goes on alone: it holds the mm_struct (not the address space) and the pool, and does
+ * not touch VM or vCPU any more. So nobody ever waits for a worker.
  *
- * Locking. work->lock guards work->vcpu, and is held around all that a worker
- * does to a vCPU: once apf_work_orphan() has had the lock, the vCPU may go.
- * Nothing but the scheduler's locks is taken inside it.
+ * Locking. work->lock guards work->vcpu. A worker holds it while it accesses a vCPU,
+ * so after apf_work_orphan() has held the lock, the vCPU may be freed. Inside it, only
+ * the scheduler's locks are taken.
  */
 
 #include <linux/kvm_host.h>
@@ -32,10 +32,10 @@
 #define MODULE_PARAM_PREFIX "kvm-arm."
 
 /*
- * How many pages may be under way on the whole host. Each may hold a kernel thread
- * that waits, for as long as its page takes, and no cgroup's pids.max counts it.
- * 4096 is all tokens of 64 vCPUs, 64 MiB of kernel stacks, and an eighth of the
- * 32768 threads that a host has at least: it can still be worked on.
+ * How many pages may be under way on the whole host. Each of them may keep a kernel
+ * thread waiting, for as long as the page takes, and no cgroup's pids.max counts that
+ * thread. 4096 are all tokens of 64 vCPUs, and take 64 MiB of kernel stacks. They are
+ * an eighth of 32768, the smallest usual limit of threads, so the host stays usable.
  */
 static unsigned int apf_pages = 4096;
 module_param(apf_pages, uint, 0644);
@@ -44,9 +44,9 @@ MODULE_PARM_DESC(apf_pages, "Asynchronous page faults under way on the host at m
 static atomic_t apf_under_way;
 
 /*
- * Workers of one VM. One workqueue per VM, since one VM's pages that never come
- * must not keep another VM's from being fetched. The VM has a reference, and so
- * has each work item.
+ * The workers of one VM. Each VM has a workqueue of its own, so that pages of one VM
+ * that never come do not block the fetching of another VM's pages. The VM holds a
+ * reference, and so does each work item.
  */
 struct kvm_apf_pool {
 	struct workqueue_struct	*wq;
@@ -57,15 +57,15 @@ struct kvm_apf_pool {
 struct apf_work {
 	struct work_struct	work;
 	refcount_t		refs;
-	spinlock_t		lock;	/* of @vcpu, see above */
-	struct kvm_vcpu		*vcpu;	/* NULL: an orphan */
+	spinlock_t		lock;	/* guards @vcpu, see above */
+	struct kvm_vcpu		*vcpu;	/* NULL for an orphan */
 	struct kvm_apf_pool	*pool;
 	struct mm_struct	*mm;
 	gfn_t			gfn;
 	unsigned long		hva;
 	unsigned int		gup_flags;
 	int			token;
-	bool			failed;	/* written before the token's bit in @done */
+	bool			failed;	/* written before the token's bit in @done is set */
 };
 
 static void apf_pool_free(struct work_struct *work)
@@ -97,7 +97,7 @@ struct kvm_apf_pool *apf_pool_create(void)
 	return pool;
 }
 
-/* The last to leave may be a worker of the pool, which cannot end itself. */
+/* A worker of the pool may drop the last reference, but cannot destroy its own queue. */
 void apf_pool_put(struct kvm_apf_pool *pool)
 {
 	if (refcount_dec_and_test(&pool->refs))
@@ -115,8 +115,8 @@ static void apf_work_put(struct apf_work *work)
 }
 
 /*
- * Fault the page in, waiting for as long as it takes. The pin is not kept: the
- * vCPU's next no-wait attempt finds the page, or starts over if it is gone.
+ * Fault the page in, and wait for as long as that takes. The page is not pinned after
+ * that: the vCPU's next no-wait attempt finds it, or starts over if it is gone.
  */
 static bool apf_work_fetch(struct apf_work *work)
 {
@@ -124,7 +124,7 @@ static bool apf_work_fetch(struct apf_work *work)
 	int locked = 1;
 	long got;
 
-	/* The VMM is exiting: there is no page, and nobody to miss it. */
+	/* If mmget_not_zero() fails, the VMM is exiting, and nobody needs the page. */
 	if (apf_knob_every(APF_KNOB_FAIL_FETCH) || !mmget_not_zero(mm))
 		return false;
 
@@ -138,10 +138,11 @@ static bool apf_work_fetch(struct apf_work *work)
 }
 
 /*
- * set_bit() orders nothing by itself: kvm_make_request() does, and its barrier
- * pairs with the one in kvm_check_request(), after which the vCPU's thread reads
- * @done. A vCPU that halts looks at @done through kvm_arch_vcpu_runnable() after
- * set_current_state(); that pairs with the barrier of the wake-up.
+ * Tell the vCPU, unless it has given the work up. set_bit() orders nothing by itself;
+ * the barrier in kvm_make_request() does. It pairs with the one in kvm_check_request(),
+ * after which the vCPU's thread reads @done. A vCPU that halts reads @done in
+ * kvm_arch_vcpu_runnable() after set_current_state(), which pairs with the barrier in
+ * the wake-up.
  */
 static void apf_work_done(struct apf_work *work)
 {
@@ -150,7 +151,7 @@ static void apf_work_done(struct apf_work *work)
 	spin_lock(&work->lock);
 	vcpu = work->vcpu;
 	if (vcpu) {
-		/* @failed before @done; pairs with apf_reap_done(). */
+		/* work->failed before @done; pairs with apf_reap_done(). */
 		smp_mb__before_atomic();
 		set_bit(work->token, &vcpu->arch.apf->done);
 		kvm_make_request(KVM_REQ_APF, vcpu);
@@ -159,7 +160,7 @@ static void apf_work_done(struct apf_work *work)
 	spin_unlock(&work->lock);
 }
 
-/* The cap is the host's again before the vCPU is told: it may start another at once. */
+/* Lower apf_under_way before the vCPU is told, since it may start the next work at once. */
 static void apf_work_execute(struct work_struct *w)
 {
 	struct apf_work *work = container_of(w, struct apf_work, work);
@@ -186,21 +187,23 @@ static struct apf_work *apf_work_alloc(void)
 
 /**
  * apf_work_start - have a page fetched
- * @vcpu:	the vCPU that wants it; the caller is its thread
+ * @vcpu:	the vCPU that needs the page
  * @token:	its bit in @done is set when the page is there, or cannot be had
  * @gfn:	the page, for the tracepoint
- * @hva:	where the page belongs, in current->mm
+ * @hva:	address of the page in current->mm
  * @write_fault: fetch it for writing; a read must stay a read, see above
  *
- * Return: the vCPU's reference to the work, or NULL if there is no memory now, or
- * too much is under way on the host: the caller is about to wait anyway, so it
- * may as well wait for the page.
+ * Return: the vCPU's reference to the work; or NULL if memory is short or too many
+ * pages are under way on the host. Then the caller waits for the page itself.
  */
 struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 				unsigned long hva, bool write_fault)
 {
-	struct apf_work *work = apf_work_alloc();
+	struct apf_work *work;
 
+	lockdep_assert_held(&vcpu->mutex);
+
+	work = apf_work_alloc();
 	if (!work)
 		return NULL;
 
@@ -222,13 +225,13 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token, gfn_t gfn,
 	return work;
 }
 
-/* Of a work that the caller has a reference to. */
+/* The caller has a reference to the work. */
 unsigned long apf_work_hva(const struct apf_work *work)
 {
 	return work->hva;
 }
 
-/* The lock: a worker that has set its bit in @done may still be in the kick. */
+/* The lock waits for a worker that has set its bit in @done and still kicks the vCPU. */
 static void apf_work_detach(struct apf_work *work)
 {
 	spin_lock(&work->lock);
@@ -239,7 +242,7 @@ static void apf_work_detach(struct apf_work *work)
 
 /*
  * Give up the vCPU's reference to a work whose bit in @done was set.
- * Return: whether the page could be had.
+ * Return: whether the worker got the page.
  */
 bool apf_work_reap(struct apf_work *work)
 {

@@ -4,24 +4,31 @@
  * page it faulted on. How a fault travels:
  *
  *   user_mem_abort()
- *     kvm_apf_faultin_pfn()	no-wait attempt: the page is there, done
- *       apf_fault()		it would block: its token (apf-stale.c) or a new one
- *         apf_work_start()	  and a worker that fetches it (apf-work.c)
+ *     kvm_apf_faultin_pfn()	tries without waiting; done if the page is there
+ *       apf_fault()		it would block: find its token (apf-stale.c) or
+ *				take a new one
+ *         apf_work_start()	have a worker fetch the page (apf-work.c)
  *         apf_decide()		what the vCPU does meanwhile (apf-decide.h):
  *           apf_announce()	  tell the guest: block (apf-block.c) and PPI
+ *				  (apf-deliver.c)
  *           KVM_REQ_APF	  halt
  *           or wait here	  as without APF
  *
  *   apf_work_execute()		a worker: fetches the page, sets the token's bit
- *				in @done, KVM_REQ_APF, kicks the vCPU
+ *				in @done, makes KVM_REQ_APF, kicks the vCPU
  *
  *   check_vcpu_requests()
  *     kvm_apf_handle_request()
  *       apf_halt()		as in WFI, until an interrupt or the page
- *       apf_complete()		for all that is done: map it, ready bits, one PPI
- *				(apf-complete.c)
+ *       apf_complete()		map all pages that have come, write their ready
+ *				bits, pend one PPI (apf-complete.c)
  *
- * Everything but the worker runs in the vCPU's own thread.
+ * All of this but the worker runs in the vCPU's own thread, with vcpu->mutex held.
+ *
+ * Locks. vcpu->mutex guards struct kvm_vcpu_apf, see apf.h. Inside it are taken:
+ * kvm->srcu around accesses to memslots and to the block; config_lock for the INTID;
+ * mmu_lock to look into stage 2; the lock of a work item (apf-work.c); and the locks
+ * of the vGIC (vgic/vgic-apf.c). No two of these are held together, but for srcu.
  */
 
 #include <linux/kvm_host.h>
@@ -32,7 +39,7 @@
 #include "apf.h"
 #include "apf-decide.h"
 
-/* A new page: a token and a worker for it. Return: the token, or -1. */
+/* Take a token and start a worker for a new page. Return: the token, or APF_NO_TOKEN. */
 static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 		     gfn_t gfn, bool write_fault)
 {
@@ -55,7 +62,7 @@ static int apf_start(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 	return token;
 }
 
-/* Has the vCPU come back to the same place, with an interrupt it did not take? */
+/* Count how often in a row the vCPU came back to the same place with an interrupt pending. */
 static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token,
 				    bool repeated)
 {
@@ -74,7 +81,10 @@ static unsigned int apf_count_stuck(struct kvm_vcpu *vcpu, int token,
 	return apf->stuck;
 }
 
-/* Of a new page, it is a word left from the token's last use. */
+/*
+ * The guest has declined this token. If the token is new, the word is left from its
+ * last use.
+ */
 static int apf_take_declined(struct kvm_vcpu *vcpu, int token, bool repeated)
 {
 	if (!repeated) {
@@ -88,7 +98,7 @@ static int apf_take_declined(struct kvm_vcpu *vcpu, int token, bool repeated)
 	return apf_block_clear_declined(vcpu);
 }
 
-/* The guest's side of the facts. */
+/* Gather the facts that come from the guest. */
 static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts,
 			   bool repeated)
 {
@@ -104,7 +114,7 @@ static void apf_read_block(struct kvm_vcpu *vcpu, struct apf_facts *facts,
 	if (le32_to_cpu(block.declined) == facts->token + 1)
 		facts->unreadable = apf_take_declined(vcpu, facts->token, repeated);
 
-	/* Each interrupt ends the halt, and need not ask again. */
+	/* A fault that was declined repeats after each interrupt: do not ask again. */
 	facts->declined = apf->declined_pc[facts->token] == *vcpu_pc(vcpu);
 }
 
@@ -125,36 +135,8 @@ static void apf_gather(struct kvm_vcpu *vcpu, int token, bool repeated,
 
 	apf_read_block(vcpu, facts, repeated);
 	facts->announceable = apf_tokens_may_announce(&apf->tokens, token);
-	facts->pending = vgic_apf_pending(vcpu) || apf_knob_late(vcpu);
-	facts->deliverable = vgic_apf_deliverable(vcpu);
-}
-
-/*
- * Take the interrupt for the guest, now: left to the CPU, it may be taken some
- * instructions after the ERET, or another interrupt before it, and the faulting
- * instruction would get there first. To the guest, this is an interrupt that
- * came between two instructions; the vGIC remains the source of truth, and the
- * guest reads IAR. The exception is taken by AArch64.TakeException() (DDI 0487,
- * J1.1.2) in __kvm_adjust_pc(), before the vCPU goes back in.
- */
-static void apf_enter_irq(struct kvm_vcpu *vcpu)
-{
-	unsigned int pend_only = apf_knob(APF_KNOB_PEND_ONLY);
-
-	vcpu->arch.apf->raised = pend_only < 2;
-	vcpu->arch.apf->taken = false;
-	if (!pend_only)
-		kvm_pend_exception(vcpu, EXCEPT_AA64_EL1_IRQ);
-}
-
-static void apf_deliver(struct kvm_vcpu *vcpu)
-{
-	apf_knob_rival(vcpu);
-	if (apf_knob_withhold(vcpu))
-		return;
-
-	vgic_apf_pend(vcpu);
-	apf_enter_irq(vcpu);
+	facts->pending = apf_pending(vcpu);
+	facts->deliverable = apf_deliverable(vcpu);
 }
 
 /* Return: whether the guest could be told. */
@@ -198,7 +180,7 @@ static bool apf_carry_out(struct kvm_vcpu *vcpu, int token, bool repeated,
 	return false;
 }
 
-/* A page that the host does not have. Return: false to wait for it here. */
+/* The host does not have the page. Return: false if the caller has to wait for it. */
 static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 		      gfn_t gfn, bool write_fault)
 {
@@ -207,11 +189,11 @@ static bool apf_fault(struct kvm_vcpu *vcpu, const struct kvm_memory_slot *slot,
 	bool repeated = token >= 0;
 	struct apf_facts facts;
 
-	/* No interrupt can be taken: a halt would return at once, and spin. */
+	/* The vCPU cannot take an interrupt, so a pending one would make halts spin. */
 	if (*vcpu_cpsr(vcpu) & PSR_I_BIT)
 		return false;
 
-	/* Wait for it here, so that the error surfaces as without APF. */
+	/* The caller's attempt that waits reports the error as without APF. */
 	if (apf_tokens_take_failed(&apf->tokens, gfn))
 		return false;
 
@@ -238,9 +220,9 @@ static kvm_pfn_t apf_gfn_to_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 }
 
 /*
- * hva_to_pfn() says "would block" of every page that the no-wait attempt could not
- * get. Of a page that cannot be had at all, get_user_pages() has an error here,
- * and no worker could do anything about it; of one that is to be waited for, 0.
+ * Can a worker fetch the page? hva_to_pfn() reports "would block" for every page that
+ * the no-wait attempt did not get. get_user_pages() tells them apart: it returns 0 if
+ * waiting would bring the page, and an error if nothing would.
  */
 static bool apf_is_to_come(const struct kvm_memory_slot *slot, gfn_t gfn,
 			   bool write_fault)
@@ -250,16 +232,16 @@ static bool apf_is_to_come(const struct kvm_memory_slot *slot, gfn_t gfn,
 }
 
 /**
- * kvm_apf_faultin_pfn - the page of a stage-2 fault, or something better to do
+ * kvm_apf_faultin_pfn - get the page of a stage-2 fault, or have it fetched
  * @vcpu:	the vCPU that faulted
- * @slot:	where @gfn is; not device memory
+ * @slot:	memslot of @gfn; not device memory
  * @gfn:	the page
  * @nested:	the fault was taken on behalf of a nested guest
  * @write_fault: the access was a write
  * @writable:	set to whether the page may be mapped for writing
  *
- * Return: as __gfn_to_pfn_memslot(), or KVM_PFN_APF_PENDING: the page is under
- * way, and the fault handler is to go back to the run loop.
+ * Return: as __gfn_to_pfn_memslot(); or KVM_PFN_APF_PENDING if a worker fetches the
+ * page, and the fault handler has to go back to the run loop.
  */
 kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 			      const struct kvm_memory_slot *slot, gfn_t gfn,
@@ -270,6 +252,9 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 	bool would_block = false;
 	kvm_pfn_t pfn;
 
+	lockdep_assert_held(&vcpu->mutex);
+	lockdep_assert(srcu_read_lock_held(&vcpu->kvm->srcu));
+
 	vcpu->stat.stage2_aborts += !mapping;
 	if (!apf || nested || kvm_slot_can_be_private(slot))
 		return apf_gfn_to_pfn(slot, gfn, NULL, write_fault, writable);
@@ -277,8 +262,8 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 	pfn = apf_gfn_to_pfn(slot, gfn, &would_block, write_fault, writable);
 
 	/*
-	 * It came, and is gone again, or has gone bad. The guest may never touch it,
-	 * and is somewhere else now: the error belongs to its access, if there is one.
+	 * The page came, and is gone again or has gone bad. The guest is somewhere else
+	 * now and may never touch the page; if it does, that access reports the error.
 	 */
 	if (mapping && is_error_noslot_pfn(pfn))
 		return KVM_PFN_APF_PENDING;
@@ -296,8 +281,9 @@ kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 }
 
 /*
- * Has a page come that the vCPU's thread has not seen to yet, or is it time to try the
- * block again? Then a halted vCPU is runnable, a suspended one is not. From any thread.
+ * Has the vCPU's thread something to do: complete a page that has come, or repeat a
+ * write to the block? Then a halted vCPU is runnable, but a suspended one is not. Any
+ * thread may call this, without a lock.
  */
 bool kvm_apf_has_work(struct kvm_vcpu *vcpu)
 {
@@ -307,7 +293,7 @@ bool kvm_apf_has_work(struct kvm_vcpu *vcpu)
 		(READ_ONCE(apf->retry) && kvm_test_request(KVM_REQ_APF, vcpu)));
 }
 
-/* Halt, unless the page has come since the fault. */
+/* Halt, if a fault asked for it and no page has come since. */
 static void apf_halt(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
@@ -328,11 +314,13 @@ static void apf_halt(struct kvm_vcpu *vcpu)
 }
 
 /*
- * KVM_REQ_APF, before the vCPU goes back in. Halt before ready: what comes while
- * the vCPU is halted is told at once.
+ * Serve KVM_REQ_APF, before the vCPU enters the guest. The halt comes first, so that
+ * the guest is told at once of pages that come during the halt.
  */
 void kvm_apf_handle_request(struct kvm_vcpu *vcpu)
 {
+	lockdep_assert_held(&vcpu->mutex);
+
 	if (!vcpu->arch.apf)
 		return;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Asynchronous page faults: what the parts of the host side share. */
+/* Asynchronous page faults: what the files of the host's side share. */
 #ifndef __APF_H__
 #define __APF_H__
 
@@ -11,40 +11,38 @@
 
 #include "apf-knobs.h"
 #include "apf-tokens.h"
+#include "vgic/vgic-apf.h"
 
 struct apf_work;
 
 #define APF_NO_TOKEN	(-1)
 
 /**
- * struct kvm_vcpu_apf - APF state of a vCPU; it exists only where APF is on
- * @tokens:	which pages are under way, and what the guest is owed
- * @work:	the worker of each busy token
- * @esr:	the syndrome of the fault that each busy token was taken for, without
- *		ISS2, which says nothing of memory that is to be mapped
- * @declined_pc: the instruction there that the guest last declined it for, 0: none
- * @done:	bit n: the worker of token n has finished. Set by the workers,
- *		taken by the vCPU's thread, when its dirty ring has room
+ * struct kvm_vcpu_apf - APF state of a vCPU; exists only if APF is on for its VM
+ * @tokens:	the pages under way, and the ready bits that the guest is owed
+ * @work:	the work item of each busy token
+ * @esr:	the syndrome of the fault that each busy token was taken for. ISS2 is
+ *		left out: it does not matter for memory that can be mapped
+ * @declined_pc: the instruction for which the guest last declined each token, or 0
+ * @done:	bit n: the worker of token n has finished. Workers set bits; the
+ *		vCPU's thread clears them when the dirty ring has room
  * @enable:	the ENABLE word in force, 0: disabled
  * @block:	where the guest's block is
- * @halt_token:	halt for this token's page, at the next request, or APF_NO_TOKEN
- * @last_token:	token of the last fault, and
- * @last_pc:	its instruction, to see whether the vCPU gets anywhere
+ * @halt_token:	the next request halts for the page of this token; or APF_NO_TOKEN
+ * @last_token:	token of the last fault
+ * @last_pc:	instruction of the last fault, to see whether the vCPU makes progress
  * @stuck:	see struct apf_facts
- * @retry:	@tokens.owed could not be written to the block: try again
- * @announces:	the PPI is ours: the guest may enable APF
- * @mapping:	user_mem_abort() is called for a page that has come
- * @raised:	an announcement is pending: in the list register, the PPI goes
- *		before all else
- * @taken:	it was seen active: what is pending now is not the announcement
- * @lr_priority: its priority there
- * @restored:	the vGIC's state may be the VMM's, and @lr_priority is not known
+ * @retry:	a write of @tokens.owed to the block has failed and is to be repeated
+ * @announces:	the PPI belongs to APF, so the guest may enable APF
+ * @mapping:	apf_map() is calling user_mem_abort()
+ * @ppi:	belongs to vgic/vgic-apf.c
  * @knobs:	for tests, see apf-knobs.h
  *
- * All but @done belongs to the thread that holds vcpu->mutex. @retry is looked at by
- * any thread, and by this one when it is scheduled in again. It is allocated
- * before the vCPU first runs and freed with the vCPU; the workers, which may
- * outlive it, let go of it in apf_work_orphan().
+ * vcpu->mutex guards all of it but @done. Two members are also read without the
+ * mutex: kvm_apf_has_work() reads @retry from any thread, and kvm_apf_vcpu_load()
+ * reads @retry and @announces when the vCPU's thread is scheduled in. The state is
+ * allocated before the vCPU first runs and freed with the vCPU. Workers may outlive
+ * it: apf_work_orphan() makes them forget the vCPU.
  */
 struct kvm_vcpu_apf {
 	struct apf_tokens	tokens;
@@ -61,14 +59,11 @@ struct kvm_vcpu_apf {
 	bool			retry;
 	bool			announces;
 	bool			mapping;
-	bool			raised;
-	bool			taken;
-	u8			lr_priority;
-	bool			restored;
+	struct vgic_apf		ppi;
 	struct apf_knob_state	knobs;
 };
 
-/* Does the guest want to be told of faults from there? */
+/* Has the guest asked for announcements of faults from that exception level? */
 static inline bool apf_wanted(const struct kvm_vcpu_apf *apf, bool user)
 {
 	return user || (apf->enable & KVM_APF_ENABLE_KERNEL);
@@ -80,17 +75,17 @@ static inline bool apf_enabled(const struct kvm_vcpu_apf *apf)
 }
 
 /*
- * May the vCPU go into the guest? One that is off, or suspended, may not: nothing
- * is written to its block, which may be anything by now, and no interrupt is pended,
- * which would wake up a suspended VM. What has come waits, with all that is known of
- * it, until the vCPU may run. If PSCI turns it on, it is reset first.
+ * May the vCPU enter the guest? It may not while it is off or suspended. For such a
+ * vCPU KVM does not write to the block, since that memory may have another use by
+ * now, and does not pend the PPI, since that would wake up a suspended VM. Pages that
+ * come meanwhile wait until the vCPU may run. PSCI resets a vCPU that it turns on.
  */
 static inline bool apf_may_run(struct kvm_vcpu *vcpu)
 {
 	if (READ_ONCE(vcpu->arch.mp_state.mp_state) != KVM_MP_STATE_RUNNABLE)
 		return false;
 
-	/* State before request: pairs with the smp_wmb() in kvm_psci_vcpu_on(). */
+	/* Read the state before the request. Pairs with smp_wmb() in kvm_psci_vcpu_on(). */
 	smp_rmb();
 
 	return !kvm_test_request(KVM_REQ_VCPU_RESET, vcpu);
@@ -101,7 +96,7 @@ static inline void *apf_kzalloc(size_t size, gfp_t gfp)
 	return apf_knob_every(APF_KNOB_FAIL_ALLOC) ? NULL : kzalloc(size, gfp);
 }
 
-/* What hva_to_pfn_slow() asks get_user_pages() for. */
+/* The flags with which hva_to_pfn_slow() calls get_user_pages(). */
 static inline unsigned int apf_gup_flags(bool write_fault)
 {
 	return FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT | (write_fault ? FOLL_WRITE : 0);
@@ -118,6 +113,11 @@ unsigned long apf_work_hva(const struct apf_work *work);
 
 /* apf-stale.c */
 int apf_find_token(struct kvm_vcpu *vcpu, gfn_t gfn, unsigned long hva);
+
+/* apf-deliver.c */
+bool apf_pending(struct kvm_vcpu *vcpu);
+bool apf_deliverable(struct kvm_vcpu *vcpu);
+void apf_deliver(struct kvm_vcpu *vcpu);
 
 /* apf-complete.c */
 void apf_complete(struct kvm_vcpu *vcpu);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asynchronous page faults (APF): what the rest of KVM/arm64 sees of them.
- * arch/arm64/kvm/apf.c tells how a fault travels.
+ * Asynchronous page faults (APF): what the rest of KVM/arm64 calls and embeds.
+ * arch/arm64/kvm/apf.c describes how a fault travels. What only the files of APF
+ * share is in arch/arm64/kvm/apf.h and arch/arm64/kvm/vgic/vgic-apf.h.
  */
 #ifndef __ARM64_KVM_APF_H__
 #define __ARM64_KVM_APF_H__
@@ -19,20 +20,14 @@ struct kvm_vcpu;
 struct kvm_vcpu_apf;
 struct kvm_apf_pool;
 
-/*
- * PPI of both messages, where the VMM does not choose another. By the Base System
- * Architecture, timers, PMU, SPE and the GIC maintenance interrupt are at INTIDs
- * 19 to 30.
- */
-#define KVM_APF_DEFAULT_INTID	16
-
 /**
  * struct kvm_apf_vm - APF state of a VM
  * @pool:	the workers; NULL until the first vCPU runs with APF on
- * @intid:	PPI of both messages; changed, and @fixed set, under config_lock
- * @fixed:	a vCPU is about to run: @intid does not change any more
- * @halt:	the halt level is on, whatever the VMM asked for: what the
- *		parameter kvm-arm.apf said when the VM was created
+ * @intid:	PPI of both messages. config_lock guards it until @fixed is set
+ * @fixed:	@intid does not change any more, since a vCPU is about to run. Set
+ *		under config_lock
+ * @halt:	vCPUs halt for missing pages even if the VMM did not ask for APF.
+ *		Copied from the parameter kvm-arm.apf when the VM is created
  */
 struct kvm_apf_vm {
 	struct kvm_apf_pool	*pool;
@@ -44,7 +39,9 @@ struct kvm_apf_vm {
 /**
  * struct kvm_apf_reg - KVM_REG_ARM_APF_ENABLE as the VMM has set it
  * @word:	the ENABLE word
- * @due:	it did not take effect yet
+ * @due:	@word has not taken effect yet
+ *
+ * vcpu->mutex guards both. kvm_apf_vcpu_load() reads @due without it.
  */
 struct kvm_apf_reg {
 	u64	word;
@@ -52,13 +49,13 @@ struct kvm_apf_reg {
 };
 
 /*
- * Returned by kvm_apf_faultin_pfn() in place of a page: a worker fetches it,
- * and the vCPU has something else to do. Distinct from the KVM_PFN_ERR_* of
- * every kernel line.
+ * kvm_apf_faultin_pfn() returns this in place of a page that a worker fetches: the
+ * fault handler goes back to the run loop. The value differs from the KVM_PFN_ERR_*
+ * of all kernel versions.
  */
 #define KVM_PFN_APF_PENDING	(KVM_PFN_ERR_MASK + 0x40)
 
-/* mmu.c */
+/* mmu.c defines this, and apf-complete.c calls it. */
 int user_mem_abort(struct kvm_vcpu *vcpu, phys_addr_t fault_ipa,
 		   struct kvm_s2_trans *nested, struct kvm_memory_slot *memslot,
 		   unsigned long hva, bool fault_is_perm);
@@ -92,21 +89,14 @@ bool kvm_apf_has_work(struct kvm_vcpu *vcpu);
 /* apf-block.c */
 void kvm_apf_hypercall(struct kvm_vcpu *vcpu, u64 val[4]);
 
-/* vgic/vgic-apf.c */
-bool vgic_apf_taken(struct kvm_vcpu *vcpu, u32 intid);
-int vgic_apf_init(struct kvm_vcpu *vcpu);
-bool vgic_apf_deliverable(struct kvm_vcpu *vcpu);
-bool vgic_apf_any_pending(struct kvm_vcpu *vcpu);
-bool vgic_apf_pending(struct kvm_vcpu *vcpu);
-void vgic_apf_pend(struct kvm_vcpu *vcpu);
-void vgic_apf_pend_ready(struct kvm_vcpu *vcpu);
+/* vgic/vgic-apf.c, for the rest of the vGIC */
 void vgic_apf_raise(struct kvm_vcpu *vcpu);
 u8 vgic_apf_priority(const struct vgic_irq *irq);
 bool vgic_apf_keep_back(const struct vgic_irq *irq);
 
-#else /* !CONFIG_KVM_ARM_APF: KVM as without these files */
+#else /* !CONFIG_KVM_ARM_APF: KVM works as without these files */
 
-/* virt/kvm/kvm_main.c; <linux/kvm_host.h> comes too late for the inline function below. */
+/* virt/kvm/kvm_main.c. <linux/kvm_host.h>, which declares it, includes this file first. */
 kvm_pfn_t __gfn_to_pfn_memslot(const struct kvm_memory_slot *slot, gfn_t gfn,
 			       bool atomic, bool interruptible, bool *async,
 			       bool write_fault, bool *writable, hva_t *hva);

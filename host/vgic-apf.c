@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asynchronous page faults: their PPI in the vGIC. All of it runs in the vCPU's
- * own thread.
+ * Asynchronous page faults: their PPI in the vGIC. This file owns struct vgic_apf.
+ *
+ * Locks: vcpu->mutex, then vgic_cpu->ap_list_lock, then irq_lock of an interrupt.
  */
 
 #include <linux/bitfield.h>
@@ -17,11 +18,25 @@ static struct vgic_irq *vgic_apf_irq(struct kvm_vcpu *vcpu)
 	return vgic_get_irq(vcpu->kvm, vcpu, vcpu->kvm->arch.apf.intid);
 }
 
-/* Does another device of KVM own the PPI? Timers and PMU say so late. */
+/* Of a vCPU that has APF. */
+static struct vgic_apf *vgic_apf_state(struct kvm_vcpu *vcpu)
+{
+	lockdep_assert_held(&vcpu->mutex);
+
+	return &vcpu->arch.apf->ppi;
+}
+
+/*
+ * Does another device of KVM own the PPI? Timers and PMU take theirs shortly before
+ * the vCPU first runs, so the answer may change until then.
+ */
 bool vgic_apf_taken(struct kvm_vcpu *vcpu, u32 intid)
 {
 	struct vgic_irq *irq;
 	void *owner;
+
+	/* The vGIC is initialised under this lock. */
+	lockdep_assert_held(&vcpu->kvm->arch.config_lock);
 
 	if (!irqchip_in_kernel(vcpu->kvm) || !vgic_initialized(vcpu->kvm))
 		return false;
@@ -37,18 +52,20 @@ bool vgic_apf_taken(struct kvm_vcpu *vcpu, u32 intid)
  * vgic_apf_init - take the PPI for APF
  * @vcpu:	the vCPU, before its first run
  *
- * Owned, so that user space cannot inject it. Edge, since there is no line that
- * the guest could make the host lower; KVM's PPIs are level otherwise, and a
- * guest cannot change that (vgic_mmio_write_config()), so it is done before the
- * guest looks.
+ * The vCPU becomes the PPI's owner, so that user space cannot inject it. The PPI
+ * becomes edge-triggered, since it has no line that the guest could make the host
+ * lower. KVM's PPIs are level-sensitive by default and a guest cannot change that
+ * (vgic_mmio_write_config()), so the host does it before the guest runs.
  *
- * Return: 0, or -EEXIST if another device of the VM has it.
+ * Return: 0, or -EEXIST if another device of the VM owns the PPI.
  */
 int vgic_apf_init(struct kvm_vcpu *vcpu)
 {
 	struct vgic_irq *irq = vgic_apf_irq(vcpu);
 	unsigned long flags;
 	int ret;
+
+	lockdep_assert_held(&vcpu->mutex);
 
 	ret = kvm_vgic_set_owner(vcpu, irq->intid, vcpu);
 	if (ret)
@@ -62,11 +79,14 @@ int vgic_apf_init(struct kvm_vcpu *vcpu)
 }
 
 /*
- * While the vCPU is loaded, PMR and the group enables are in the hardware. Read
- * them without a put, which would also make a GICv4 vPE non-resident.
+ * While the vCPU is loaded, PMR, group enables and active priorities are in the
+ * hardware. Read them without vgic_v3_put(), which would also make a GICv4 vPE
+ * non-resident.
  */
 static void vgic_apf_sync_vmcr(struct kvm_vcpu *vcpu)
 {
+	lockdep_assert(kvm_get_running_vcpu() == vcpu);
+
 	preempt_disable();
 	if (static_branch_unlikely(&kvm_vgic_global_state.gicv3_cpuif))
 		kvm_call_hyp(__vgic_v3_save_vmcr_aprs, &vcpu->arch.vgic_cpu.vgic_v3);
@@ -75,7 +95,7 @@ static void vgic_apf_sync_vmcr(struct kvm_vcpu *vcpu)
 	preempt_enable();
 }
 
-/* Is an interrupt active? Then the running priority may hold the PPI back. */
+/* Is any interrupt active? Then its running priority may mask the PPI. */
 static bool vgic_apf_running(struct kvm_vcpu *vcpu)
 {
 	struct vgic_v3_cpu_if *v3 = &vcpu->arch.vgic_cpu.vgic_v3;
@@ -91,7 +111,7 @@ static bool vgic_apf_running(struct kvm_vcpu *vcpu)
 	return false;
 }
 
-/* Enabled, and signalled as an IRQ: group 0 is FIQ, but with a GICv2 by choice. */
+/* Is the group enabled and signalled as IRQ? Group 0 is FIQ unless a GICv2 guest chose IRQ. */
 static bool vgic_apf_group_is_irq(struct kvm_vcpu *vcpu, struct vgic_irq *irq,
 				  const struct vgic_vmcr *vmcr)
 {
@@ -103,9 +123,9 @@ static bool vgic_apf_group_is_irq(struct kvm_vcpu *vcpu, struct vgic_irq *irq,
 }
 
 /*
- * Could the vCPU take the PPI now, PSTATE.I apart? That is what an interrupt
- * needs to be signalled to the PE: distributor, group and PPI enabled, a
- * priority that neither PMR nor the running priority masks (IHI 0069, 4.8).
+ * Would the GIC signal the PPI to the vCPU now? It would if distributor, group and
+ * PPI are enabled, and neither PMR nor the running priority masks the PPI's priority
+ * (IHI 0069, 4.8). PSTATE.I is not looked at here.
  */
 bool vgic_apf_deliverable(struct kvm_vcpu *vcpu)
 {
@@ -126,7 +146,7 @@ bool vgic_apf_deliverable(struct kvm_vcpu *vcpu)
 	return ret;
 }
 
-/* Is an interrupt, of any kind, pending that neither PMR nor enables hold back? */
+/* Is any interrupt pending that neither PMR nor an enable bit holds back? */
 bool vgic_apf_any_pending(struct kvm_vcpu *vcpu)
 {
 	vgic_apf_sync_vmcr(vcpu);
@@ -153,29 +173,49 @@ void vgic_apf_pend(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * vgic_apf_pend_announcement - pend the PPI for an announcement
+ * @vcpu:	the vCPU
+ * @raise:	put it before all other interrupts, see vgic_apf_raise()
+ */
+void vgic_apf_pend_announcement(struct kvm_vcpu *vcpu, bool raise)
+{
+	struct vgic_apf *ppi = vgic_apf_state(vcpu);
+
+	vgic_apf_pend(vcpu);
+	ppi->raised = raise;
+	ppi->acked = false;
+}
+
+/**
  * vgic_apf_pend_ready - pend the PPI for pages that are ready
  * @vcpu:	the vCPU
  *
- * It has the guest's priority: the guest may be anywhere, also where its PMR
- * masks interrupts, and a higher priority would get past that. An announcement
- * that is neither pending nor active has been taken and finished with, so its
- * priority is not in use any more; for one that is active see vgic_apf_raise()
- * and vgic_apf_keep_back().
+ * The PPI keeps the guest's priority: the guest's PMR may mask interrupts now, and a
+ * higher priority would get past that mask. If the PPI is neither pending nor active,
+ * the guest has finished the last announcement and the raised priority ends here.
+ * vgic_apf_raise() and vgic_apf_keep_back() deal with a PPI that is still active.
  */
 void vgic_apf_pend_ready(struct kvm_vcpu *vcpu)
 {
+	struct vgic_apf *ppi = vgic_apf_state(vcpu);
 	struct vgic_irq *irq = vgic_apf_irq(vcpu);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&irq->irq_lock, flags);
 	if (!irq->active && !irq_is_pending(irq))
-		vcpu->arch.apf->raised = false;
+		ppi->raised = false;
 	raw_spin_unlock_irqrestore(&irq->irq_lock, flags);
 
 	vgic_apf_pend(vcpu);
 }
 
-/* The least priority value, that is the highest priority, of all other pending ones. */
+/* The VMM has set registers: the vGIC's state may come from a saved VM. */
+void vgic_apf_restore(struct kvm_vcpu *vcpu)
+{
+	vgic_apf_state(vcpu)->restored = true;
+}
+
+/* The highest priority, that is the lowest value, of all other pending interrupts. */
 static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
 {
 	struct vgic_irq *irq;
@@ -197,8 +237,8 @@ static u8 vgic_apf_rival_priority(struct kvm_vcpu *vcpu, struct vgic_irq *ours)
 }
 
 /*
- * With GICv4 the GIC delivers vLPIs, and with GICv4.1 vSGIs, without KVM: what of
- * them is pending is in no list. Is the VM set up for that?
+ * Is the VM set up for direct delivery? A GICv4 delivers vLPIs, and a GICv4.1 also
+ * vSGIs, without KVM, so none of KVM's lists says which of them are pending.
  */
 static bool vgic_apf_has_direct(struct kvm *kvm)
 {
@@ -206,10 +246,10 @@ static bool vgic_apf_has_direct(struct kvm *kvm)
 }
 
 /*
- * Of all active interrupts, the lowest priority: that of the one which became
- * active first. 0xff: none is active, or their priorities have been dropped. Bit n
- * of the active priorities is priority n, in units of the least step between
- * priorities of preemption (IHI 0069, ICH_AP1R<n>_EL2).
+ * The lowest priority of all active interrupts, which is the priority of the one that
+ * became active first; 0xff if none is active or their priorities have been dropped.
+ * Bit n of the active priorities stands for priority n, in units of the smallest step
+ * between preemption priorities (IHI 0069, ICH_AP1R<n>_EL2).
  */
 static u8 vgic_apf_lowest_active(struct kvm_vcpu *vcpu, bool group)
 {
@@ -233,53 +273,62 @@ static u8 vgic_apf_lowest_active(struct kvm_vcpu *vcpu, bool group)
 }
 
 /*
- * The vCPU was restored. If the PPI is active, its priority in the list register
- * is to be found among the active ones, see vgic_apf_raise(): an announcement is
- * made only while no interrupt is active, so its priority is the lowest of them.
- * One that was not raised has the guest's, and the lowest is not above that. If it
- * is only pending, it is not raised: PMR may hold it back by now.
+ * The vCPU was restored. If the PPI is active, its list register needs the priority
+ * that it had before, see vgic_apf_raise(). That is the lowest of the active
+ * priorities, since KVM announces only while no interrupt is active. If the PPI had
+ * not been raised, the guest's priority is among the active ones, and the lowest of
+ * them is not above it. A PPI that is only pending is not raised, since PMR may mask
+ * it by now.
  */
-static void vgic_apf_find_priority(struct kvm_vcpu *vcpu)
+static void vgic_apf_find_priority(struct kvm_vcpu *vcpu, struct vgic_apf *ppi)
 {
 	struct vgic_irq *irq = vgic_apf_irq(vcpu);
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
 	raw_spin_lock(&irq->irq_lock);
-	apf->raised = irq->active;
-	apf->lr_priority = min(irq->priority, vgic_apf_lowest_active(vcpu, irq->group));
+	ppi->raised = irq->active;
+	ppi->lr_priority = min(irq->priority, vgic_apf_lowest_active(vcpu, irq->group));
 	raw_spin_unlock(&irq->irq_lock);
 
-	apf->restored = false;
+	ppi->restored = false;
 }
 
 /**
- * vgic_apf_raise - put a pending announcement before all else
- * @vcpu:	the vCPU, about to get its list registers; its ap_list_lock is held
+ * vgic_apf_raise - put a pending announcement before all other interrupts
+ * @vcpu:	the vCPU, whose list registers are about to be filled
  *
- * KVM has taken the interrupt for the guest, which now reads IAR: that is to
- * return the PPI, whatever else is pending. So its list register gets a
- * priority above all that is pending, by the least step there is. Once it is
- * active that priority is also the running one, and has to stay in the list
- * register: an EOI whose priority drop does not match it would not deactivate
- * the interrupt (IHI 0069, ICV_EOIR1_EL1). What is pending after that is not the
- * announcement. Where there is no rival, and in what the guest reads from
- * GICR_IPRIORITYR, the priority is the guest's.
+ * KVM has taken the interrupt for the guest, and the guest is about to read IAR. IAR
+ * has to return the PPI, whatever else is pending. So the PPI's list register gets a
+ * priority one step, the smallest there is, above all other pending interrupts. If no
+ * other interrupt competes, it keeps the guest's priority. GICR_IPRIORITYR always
+ * shows the guest's priority.
  *
- * Where interrupts are delivered directly, nobody knows what is pending: there the
- * PPI always goes one step above the priority that the guest has given it, so that
- * it wins against all those of the same priority. One that the guest has put higher
- * may come first: then the announcement is late, which the guest sees by its PC.
+ * Once the PPI is active, the raised priority is also the running priority, and has to
+ * stay in the list register: an EOI drops the running priority, and deactivates the
+ * interrupt only if a list register matches that priority (IHI 0069, ICV_EOIR1_EL1).
+ * A PPI that becomes pending again after it was active is not the announcement.
+ *
+ * With direct delivery, KVM does not know what is pending. There the PPI always goes
+ * one step above the guest's priority, so that it wins against all interrupts of that
+ * priority. An interrupt to which the guest has given a higher one may come first;
+ * then the announcement is late, and the guest sees that by its PC.
  */
 void vgic_apf_raise(struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 	const u8 step = BIT(8 - VGIC_PRI_BITS);
+	struct vgic_apf *ppi;
 	struct vgic_irq *irq;
 	u8 rival, above;
 
-	if (apf && apf->restored)
-		vgic_apf_find_priority(vcpu);
-	if (likely(!apf || !apf->raised))
+	lockdep_assert_irqs_disabled();
+	lockdep_assert_held(&vcpu->arch.vgic_cpu.ap_list_lock);
+
+	if (!vcpu->arch.apf)
+		return;
+
+	ppi = vgic_apf_state(vcpu);
+	if (ppi->restored)
+		vgic_apf_find_priority(vcpu, ppi);
+	if (likely(!ppi->raised))
 		return;
 
 	irq = vgic_apf_irq(vcpu);
@@ -292,32 +341,34 @@ void vgic_apf_raise(struct kvm_vcpu *vcpu)
 	above = rival ? rival - step : 0;
 
 	if (irq->active)
-		apf->taken = true;
-	else if (apf->taken || !irq_is_pending(irq))
-		apf->raised = false;
+		ppi->acked = true;
+	else if (ppi->acked || !irq_is_pending(irq))
+		ppi->raised = false;
 	else
-		apf->lr_priority = min(irq->priority, above);
+		ppi->lr_priority = min(irq->priority, above);
 	raw_spin_unlock(&irq->irq_lock);
 }
 
-/* Priority of an interrupt in its list register. Called with its irq_lock held. */
+/* The priority of an interrupt in its list register. */
 u8 vgic_apf_priority(const struct vgic_irq *irq)
 {
-	struct kvm_vcpu_apf *apf;
+	struct vgic_apf *ppi;
 
-	/* Only the PPI of APF has its vCPU for an owner. */
+	lockdep_assert_held(&irq->irq_lock);
+
+	/* The PPI of APF is the only interrupt that is owned by its vCPU. */
 	if (likely(!irq->owner || irq->owner != irq->vcpu))
 		return irq->priority;
 
-	apf = irq->vcpu->arch.apf;
+	ppi = vgic_apf_state(irq->vcpu);
 
-	return apf->raised ? apf->lr_priority : irq->priority;
+	return ppi->raised ? ppi->lr_priority : irq->priority;
 }
 
 /*
- * Is an active PPI that is pending again, for pages that are ready, to be kept
- * back until the guest's EOI? With the raised priority it might get past a PMR
- * that masks the guest's own. Called with the interrupt's irq_lock held.
+ * Does an active PPI that is pending again, for pages that are ready, have to wait for
+ * the guest's EOI? It does while its priority is raised: that priority might get past
+ * a PMR that masks the guest's own priority.
  */
 bool vgic_apf_keep_back(const struct vgic_irq *irq)
 {

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "../bench/content.h"
+#include "../common/content.h"
 #include "util.h"
 #include "vm.h"
 

@@ -6,6 +6,7 @@
 KCSAN_SANITIZE=n
 
 KCSAN_SANITIZE_apf.o=y
+KCSAN_SANITIZE_apf-deliver.o=y
 KCSAN_SANITIZE_apf-complete.o=y
 KCSAN_SANITIZE_apf-vm.o=y
 KCSAN_SANITIZE_apf-regs.o=y

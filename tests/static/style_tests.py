@@ -4,12 +4,16 @@
 import ast
 import statistics
 
-from harness import REPO, comment, sources, test
+from lab.harness import comment, test
+from lab.paths import REPO
+from tests.static.repository import sources
 
-MEDIAN_LINES, P90_LINES, MAX_LINES, MAX_FILE = 13, 45, 100, 400
+MEDIAN_LINES, P90_LINES, MAX_LINES = 13, 45, 100
+# A file with more lines than the first gives a warning, with more than the second an error.
+LONG_FILE, MAX_FILE = 400, 500
 # No room for a first line in these: a patch, a document, data.
 NO_SPDX = {".patch", ".md", ".svg", ".json", ".txt", ".png"}
-C_FOLDERS = ("abi", "bench", "guest", "host", "tests", "vmm")
+C_FOLDERS = ("abi", "common", "guest", "host", "load", "tests", "vmm")
 
 
 def c_functions(path):
@@ -65,11 +69,12 @@ def python_lengths():
 
 @test("style: length of files")
 def file_lengths():
-    long = []
-    for path in {*sources("*.c", "*.h"), *python_files()}:
-        lines = len(path.read_text().splitlines())
-        if lines > MAX_FILE:
-            long.append(f"{path.relative_to(REPO)}: {lines} lines")
+    files = {*sources("*.c", "*.h"), *python_files()}
+    lengths = {str(path.relative_to(REPO)): len(path.read_text().splitlines()) for path in files}
+    for name, lines in sorted(lengths.items()):
+        if LONG_FILE < lines <= MAX_FILE:
+            comment(f"warning: {name}: {lines} lines, over {LONG_FILE}")
+    long = [f"{name}: {lines} lines" for name, lines in lengths.items() if lines > MAX_FILE]
     assert not long, f"over {MAX_FILE} lines:\n" + "\n".join(sorted(long))
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Many faults, in many orders, on one and on two vCPUs."""
 
-from harness import test
-from vm import BUSY_PC, Vm, check, expect, run
+from lab.harness import test
+from tests.vm import BUSY_PC, Vm, check, expect, run
 
 
 def check_nothing_lost(outcome, pages):

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Guests with other kinds of preemption, and the driver built in: `make test-guests`."""
 
-from context_tests import CANNOT_SLEEP, DECLINES, MASKED, MAY_SLEEP, NOBODY, SLEEPS, WAITS, contexts
-from fault_tests import thousands
-from harness import test
-from kernel_mode_tests import killed_in_the_kernel
-from vm import BUSY_PC, Vm, check, expect, run
+import functools
+
+from lab import harness
+from tests.system.context_tests import (CANNOT_SLEEP, DECLINES, MASKED, MAY_SLEEP, NOBODY, SLEEPS,
+                                        WAITS, contexts)
+from tests.system.fault_tests import thousands
+from tests.system.kernel_mode_tests import killed_in_the_kernel
+from tests.vm import BUSY_PC, Vm, check, expect, run
+
+test = functools.partial(harness.test, suite="guests")
 
 PAGES = 128
 SAYS = "kvm-apf: faults announced by INTID 16, of user tasks"
