@@ -39,11 +39,23 @@ class Done:
     seconds: float
 
 
-def interrupt(_number, _frame):
-    """Once: Ctrl-C reaches us all, and is then handed down a second time."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+class Interrupt:
+    """Handler that raises once: Ctrl-C reaches us all, and is then handed down a second time.
+
+    lab/boot.py has a handler of its own while QEMU runs. That is replaced, too, so that nothing
+    disturbs the end of QEMU.
+    """
+
+    def __init__(self):
+        self.seen = False
+
+    def __call__(self, _number, _frame):
+        if self.seen:
+            return
+        self.seen = True
+        for number in SIGNALS:
+            signal.signal(number, self)
+        raise KeyboardInterrupt
 
 
 def child_main(function, item, answer):
@@ -65,6 +77,7 @@ class Pool:
         self.running, self.before = {}, {}
 
     def __enter__(self):
+        interrupt = Interrupt()
         self.before = {number: signal.signal(number, interrupt) for number in SIGNALS}
         return self
 

@@ -13,9 +13,8 @@ from lab.result import sum_stats
 from tests.simulate.job import (MEM_MIB, MEMORY_BASE, PAGE, bound_ms, failing_page, is_announcing,
                                 knob)
 from tests.simulate.seeds import CUT_SHORT, RESETS
-from tests.system.life import CPU_NOISE
-from tests.system.lives import TOKENS
-from tests.system.vm import check, check_aftermath, check_silent
+from tests.lives import TOKENS
+from tests.vm import CPU_NOISE, check, check_aftermath, check_silent
 
 KILLED, STOPPED, SAVED, MEMORY = 128 + 9, 5, 6, 4
 # Exits per vCPU of a guest that sleeps for 400 ms.

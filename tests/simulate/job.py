@@ -6,8 +6,8 @@ And what it costs at most, in virtual time: a bound that follows from the inputs
 
 from lab.levels import LEVELS
 from tests.simulate.seeds import CUT_SHORT, KNOBS, RESETS
-from tests.system.lives import NEXT_LIVES
-from tests.system.vm import AFTERMATH, Vm, command_line
+from tests.lives import NEXT_LIVES
+from tests.vm import AFTERMATH, Vm, command_line
 
 MEM_MIB = 64
 MEMORY_BASE = 0x80000000

@@ -12,7 +12,7 @@ from lab import images, kernel, paths
 from lab.result import ResultError
 from lab.term import LabError
 from tests.simulate import balance, job, seeds
-from tests.system import vm
+from tests import vm
 
 OUT = paths.OUT / "simulate"
 COUNTS = ("apf_announced", "apf_repeated", "apf_declined", "apf_halted", "apf_sync", "apf_ready",

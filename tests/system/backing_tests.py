@@ -3,7 +3,7 @@
 
 from lab.harness import test
 from tests.system.end_tests import AFTERMATH, check_aftermath
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 WORK = "run --tasks 8 --pages 64 --half-syscall"
 # The server ends when the VMM does.

@@ -7,7 +7,7 @@ from the VMM, since the guest cannot ask for them.
 
 from lab import paths
 from lab.harness import test
-from tests.system.vm import BY_VMM, Vm, check_silent, expect, run
+from tests.vm import BY_VMM, Vm, check_silent, expect, run
 
 GUESTS = paths.BIN / "guests"
 # What read_cold_pages() touches, one after the other.

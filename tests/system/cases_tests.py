@@ -11,7 +11,7 @@ import itertools
 from lab.harness import test
 from lab.levels import LEVELS
 from lab.result import KVM_STATS, difference, sum_stats
-from tests.system.vm import Vm, check, expect, run, slower
+from tests.vm import Vm, check, expect, run, slower
 
 DELAY = 20
 

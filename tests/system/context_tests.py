@@ -8,7 +8,7 @@ context is in its log, which has to be silent.
 from lab.harness import test
 from lab.result import KVM_STATS, difference
 from tests.system.kernel_mode_tests import killed_in_the_kernel
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 DELAY = 20
 

@@ -6,7 +6,7 @@ import re
 from lab import boot
 from lab.harness import test
 from lab.paths import REPO
-from tests.system.vm import BY_VMM, OUT, Outcome, Vm, check, check_log, expect, run
+from tests.vm import BY_VMM, OUT, Outcome, Vm, check, check_log, expect, run
 
 CASES = REPO / "tests" / "host" / "control.c"
 

@@ -5,7 +5,7 @@ import random
 import zlib
 
 from lab.harness import test
-from tests.system.vm import OUT, Vm, check, command_line, fewer, run
+from tests.vm import OUT, Vm, check, command_line, fewer, run
 
 MIB = 1 << 20
 SIZE_MIB = 4

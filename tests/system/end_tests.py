@@ -3,7 +3,7 @@
 
 from lab import boot, paths
 from lab.harness import test
-from tests.system.vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_silent, expect, run
+from tests.vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_silent, expect, run
 
 # With faults in flight: the workers are seen, or their absence later says nothing.
 KILL = """

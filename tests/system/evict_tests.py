@@ -10,7 +10,7 @@ import json
 
 from lab.harness import test
 from lab.result import sum_stats
-from tests.system.vm import Vm, check, command_line, expect, fewer, run
+from tests.vm import Vm, check, command_line, expect, fewer, run
 
 MS = 1000
 # What a round takes comes back in less time than there is until the next one.

@@ -2,7 +2,7 @@
 """Many faults, in many orders, on one and on two vCPUs."""
 
 from lab.harness import test
-from tests.system.vm import BUSY_PC, Vm, check, expect, run
+from tests.vm import BUSY_PC, Vm, check, expect, run
 
 
 def check_nothing_lost(outcome, pages):

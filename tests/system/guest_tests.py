@@ -9,7 +9,7 @@ from lab import harness, stock
 from lab.result import sum_stats
 from tests.system.module_tests import DRIVER, PAGES, TASKS, WORK, at_boot, expect_lives, guest, late
 from tests.system.qemu_tests import CPUS, TOKENS, drive
-from tests.system.vm import BUSY_PC, check, expect, run
+from tests.vm import BUSY_PC, check, expect, run
 
 test = functools.partial(harness.test, suite="guests")
 

@@ -3,7 +3,7 @@
 
 from lab.harness import test
 from lab.kernel import checks_itself
-from tests.system.vm import BUSY_PC, Vm, check, expect, run
+from tests.vm import BUSY_PC, Vm, check, expect, run
 
 TASKS = 8
 

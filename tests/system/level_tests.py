@@ -2,7 +2,7 @@
 """The levels, each with the event counts that make it what it is."""
 
 from lab.harness import test
-from tests.system.vm import BY_VMM, NO_DRIVER, Vm, check, expect, run
+from tests.vm import BY_VMM, NO_DRIVER, Vm, check, expect, run
 
 TASKS, PAGES, DELAY = 8, 64, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"

@@ -7,7 +7,7 @@ nothing, its faults halt.
 
 from lab.harness import test
 from lab.result import parse
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 PAGES, DELAY = 16, 5
 

@@ -2,8 +2,8 @@
 """CPUs that go and come, and a guest that suspends, with tasks that wait for pages."""
 
 from lab.harness import test
-from tests.system.life import CPU_NOISE, check_in_flight, live
-from tests.system.vm import expect, slower
+from tests.system.life import check_in_flight, live
+from tests.vm import CPU_NOISE, expect, slower
 
 SUSPEND_NOISE = ("PM: suspend", "Filesystems sync", "Freezing", "OOM killer", "Restarting tasks",
                  "random: crng reseeded")

@@ -2,7 +2,7 @@
 """FP and vector registers across a fault that another task or vCPU is run in."""
 
 from lab.harness import test
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 
 def kept(name, bytes_at_least, **options):

@@ -3,7 +3,7 @@
 
 from lab.harness import test
 from tests.system.life import live
-from tests.system.vm import expect, slower
+from tests.vm import expect, slower
 
 PAGES, TASKS, DELAY = 512, 16, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"

@@ -6,7 +6,7 @@ after the other; smaller ones may be under way by one token, each with a task of
 """
 
 from lab.harness import test
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 FLAVOURS = {4: "lab", 16: "lab16k", 64: "lab64k"}
 TASKS, UNITS = 8, 32

@@ -10,7 +10,7 @@ from lab.harness import test
 from lab.kernel import checks_itself
 from tests.system.bare_tests import NONE, bare
 from tests.system.life import IDLE, check_in_flight, live
-from tests.system.vm import command_line, expect
+from tests.vm import command_line, expect
 
 WAITING = 8
 # A kernel that tells the host of blocks of its own would end the old ones by that.

@@ -7,7 +7,7 @@ from bench import hosts, rows
 from bench.cases import levels, machine
 from lab import boot, harness, kernel
 from lab.harness import comment
-from tests.system.vm import OUT
+from tests.vm import OUT
 
 # Figures, and bounds in virtual time, are those of a kernel that does not check itself.
 test = functools.partial(harness.test, suits=not kernel.checks_itself())

@@ -10,7 +10,7 @@ import shutil
 from lab import stock
 from lab.harness import Skip, test
 from lab.result import parse, run_figures
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 ENODEV, EEXIST = 19, 17
 TASKS, PAGES, DELAY = 8, 64, 20

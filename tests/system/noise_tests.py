@@ -3,7 +3,7 @@
 
 from lab import kernel
 from lab.harness import comment, test
-from tests.system.vm import BUSY_PC, Vm, check, expect, fewer, run
+from tests.vm import BUSY_PC, Vm, check, expect, fewer, run
 
 PAGE_KB = 4
 # A kernel that checks itself would do nothing but take interrupts.

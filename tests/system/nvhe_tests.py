@@ -5,7 +5,7 @@ from lab.harness import test
 from tests.system.fault_tests import check_nothing_lost
 from tests.system.level_tests import NEVER_ANNOUNCED
 from tests.system.selftest_tests import selftest
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 NVHE = "kvm-arm.mode=nvhe"
 # Which timer the kernel lives by says where it runs: INTID 30 is EL1's, 26 EL2's.

@@ -12,7 +12,7 @@ import tarfile
 from lab import boot, deb, debian, harness, installed, paths
 from lab.result import check_end, parse
 from tests.system.module_tests import NOT_OFFERED
-from tests.system.vm import BUSY_PC, OUT, Outcome, check_log, check_silent, expect
+from tests.vm import BUSY_PC, OUT, Outcome, check_log, check_silent, expect
 
 test = functools.partial(harness.test, suite="guests")
 

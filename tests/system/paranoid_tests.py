@@ -12,7 +12,7 @@ from tests.system.end_tests import cpu_offline_with_waiters, vmm_killed_with_fau
 from tests.system.fault_tests import two_vcpus_announce
 from tests.system.kernel_mode_tests import write2_from_cold_memory_sleeps
 from tests.system.selftest_tests import selftest
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 FLAVOUR = "paranoid"
 QUICK = (two_vcpus_announce, write2_from_cold_memory_sleeps, vmm_killed_with_faults_in_flight,

@@ -8,7 +8,7 @@ from tests.system.context_tests import (CANNOT_SLEEP, DECLINES, MASKED, MAY_SLEE
                                         WAITS, contexts)
 from tests.system.fault_tests import thousands
 from tests.system.kernel_mode_tests import killed_in_the_kernel
-from tests.system.vm import BUSY_PC, Vm, check, expect, run
+from tests.vm import BUSY_PC, Vm, check, expect, run
 
 test = functools.partial(harness.test, suite="guests")
 

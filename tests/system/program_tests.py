@@ -12,7 +12,7 @@ from lab import harness, kernel
 from lab.harness import comment
 from tests.differential import boots, catalog, known
 from tests.differential.batch import run_batch
-from tests.system.vm import OUT
+from tests.vm import OUT
 
 # The lean kernels have nothing that mounts QEMU's disk.
 test = functools.partial(harness.test, suits=kernel.chosen() not in kernel.LEAN)

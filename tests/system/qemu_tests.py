@@ -11,7 +11,7 @@ import shlex
 
 from lab import boot, debian, harness, kernel, paths
 from lab.result import check_end, sum_stats
-from tests.system.vm import BUSY_PC, OUT, Outcome, check_silent, command_line, expect
+from tests.vm import BUSY_PC, OUT, Outcome, check_silent, command_line, expect
 
 # The lean kernels have nothing that mounts QEMU's disk.
 test = functools.partial(harness.test, suits=kernel.chosen() not in kernel.LEAN)

@@ -6,7 +6,7 @@ and that nothing was lost on it.
 """
 
 from lab.harness import comment, test
-from tests.system.vm import Vm, check, expect, run
+from tests.vm import Vm, check, expect, run
 
 TASKS, PAGES = 8, 64
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"

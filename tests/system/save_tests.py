@@ -7,8 +7,8 @@ import json
 from lab import kernel, paths
 from lab.harness import test
 from lab.result import sum_stats
-from tests.system.lives import NEXT_LIVES, TOKENS
-from tests.system.vm import BY_VMM, Vm, check, check_silent, expect, run
+from tests.lives import NEXT_LIVES, TOKENS
+from tests.vm import BY_VMM, Vm, check, check_silent, expect, run
 
 GUESTS = paths.BIN / "guests"
 # Less than usual, since all of it is saved.

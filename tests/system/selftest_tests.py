@@ -9,7 +9,7 @@ import re
 from lab import boot, paths
 from lab.harness import comment, test
 from lab.paths import REPO
-from tests.system.vm import BUSY_PC, OUT, check_log, fewer
+from tests.vm import BUSY_PC, OUT, check_log, fewer
 
 TABLES = REPO / "selftests"
 

@@ -14,11 +14,14 @@ import shlex
 from lab import boot, harness, kernel, paths
 from lab.levels import LEVELS, PARAMETER_FILE
 from lab.result import check_end, parse, run_figures, sum_stats
-from tests.system import margins
+from tests import margins
 
 OUT = paths.OUT / "test"
 
 BUSY_PC = (boot.TIMER_LATE,)
+# What a guest says of CPUs that go and come.
+CPU_NOISE = ("killed (polled", "I-cache on CPU", ": found redistributor", ": Booted",
+             "no longer affine")
 
 # The host's parameter, and apfvm's word: the VMM leaves it to the host, or asks for it itself.
 BY_HOST = "default"

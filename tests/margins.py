@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How near the system tests come to their bounds: an assertion that luck decides is a defect.
 
-python3 -m tests.system.margins [RUNS]: run the system tests (T=REGEX: some of them) RUNS times
+python3 -m tests.margins [RUNS]: run the system tests (T=REGEX: some of them) RUNS times
 (10), and list each bound by the least distance that a value had from it, the nearest first. A
 distance is relative to the bound; exact values have none.
 """
