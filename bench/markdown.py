@@ -10,8 +10,9 @@ ABOUT = ("The main figures of one run of the benchmark: medians, in virtual time
 
 
 def table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+    cells = [[str(cell).replace("|", "\\|") for cell in line]
+             for line in (head, ["---"] * len(head), *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def number(value):
