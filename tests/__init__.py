@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tests, but for those of the kernel itself: selftests/."""
+"""The tests that are written in Python, and what several of their packages share."""
