@@ -16,7 +16,7 @@ help:		## | | this text
 	@echo "                          cold      warm"
 	@awk -F ' *(:.*## *|[|]) *' '/^[a-z-]+:.*## / { printf "  make %-18s %-9s %-9s %s\n", $$1, $$2, $$3, $$4 }' Makefile
 	@echo
-	@echo "Cold: with an empty cache, on two CPUs. Warm: with everything built."
+	@echo "Cold: with an empty cache, on two CPUs. Warm: with everything built. ?: not measured."
 	@echo
 	@echo "Variables:"
 	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this source of Linux, not from Debian's"
@@ -107,19 +107,19 @@ test-paranoid: deps	## 2 h 30 | 2 h | run the system tests on kernels that check
 		kcsan="env KERNEL_FLAVOUR=kcsan python3 -m tests.system"
 
 .PHONY: test-guests
-test-guests: deps	## hours | | run the tests with each of Debian's kernels, and others, as a guest
+test-guests: deps	## ? | ? | run the tests with each of Debian's kernels, and others, as a guest
 	@$(LAB) deps lintian debootstrap
 	@$(LAB) setup --plan test-guests
 	@python3 -m tests.tap +setup="$(LAB) setup --quiet test-guests" \
 		static="python3 -m tests.static stock deb" guests="python3 -m tests.system --guests"
 
 .PHONY: test-long
-test-long: deps	## hours | | run the long system tests: 10,000 threads that end, other page sizes, ...
+test-long: deps	## ? | ? | run the long system tests: 10,000 threads that end, other page sizes, ...
 	@$(LAB) setup test-long
 	@python3 -m tests.tap long="python3 -m tests.system --long"
 
 .PHONY: test-differential
-test-differential: deps	## hours | | run programs of others while memory goes missing, compare the levels
+test-differential: deps	## ? | ? | run programs of others while memory goes missing, compare the levels
 	@$(LAB) setup test-differential
 	@python3 -m tests.differential
 
@@ -129,11 +129,11 @@ soak: deps	## 45 min | 30 min | run the chains and loops for MINUTES=30
 	@python3 -m tests.soak
 
 .PHONY: test-all
-test-all: deps	## a day | | run all test targets one after the other, with one table
+test-all: deps	## ? | ? | run all test targets one after the other, with one table
 	@python3 -m tests.all test test-long test-guests test-paranoid soak test-differential simulate
 
 .PHONY: simulate
-simulate: deps	## | | run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
+simulate: deps	## ? | ? | run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
 	@$(LAB) setup simulate
 	@python3 -m tests.simulate $(SIMULATE)
 

@@ -47,8 +47,9 @@ def checks_itself():
 
 
 def environment():
+    """CCACHE_DEPEND: what is not in the cache is preprocessed once, not twice."""
     return {**os.environ, **IDENTITY, "LC_ALL": "C", "CCACHE_DIR": str(paths.CACHE / "ccache"),
-            "CCACHE_BASEDIR": str(paths.CACHE)}
+            "CCACHE_BASEDIR": str(paths.CACHE), "CCACHE_DEPEND": "1"}
 
 
 def words_for_make(flavour):

@@ -143,9 +143,9 @@ def parts(target):
 
 
 def warm(target):
-    """How long the target itself takes, in the Makefile's words; "" if it says nothing."""
+    """How long the target itself takes, in the Makefile's words; "" if it does not know."""
     found = dict(WARM.findall((paths.REPO / "Makefile").read_text()))
-    return found.get(target, "").strip().strip("-")
+    return found.get(target, "").strip(" ?")
 
 
 def announce(target, due):

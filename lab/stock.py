@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lab import apt, graft, images, kernel, kernels, make, paths
 from lab.cpio import Archive
-from lab.term import LabError, cache_lock, run_logged, say, step
+from lab.term import LabError, cache_lock, run_logged, run_to_log, say, step
 
 FOLDER = paths.CACHE / "stock"
 ROOT = FOLDER / "root"
@@ -155,11 +155,10 @@ def compile_module(name, module, *args):
     """What make said of it; the module is in its folder."""
     folder = FOLDER / name / module
     stage(OURS[module], folder)
-    done = subprocess.run(make_command(name, folder, *args, "modules"),
-                          env=make.kernel_environment(), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", check=False)
-    return done.returncode, NO_BTF.sub("", done.stdout)
+    log = paths.LOG / f"module-{name}-{module}.log"
+    status = run_to_log(make_command(name, folder, *args, "modules"), log,
+                        env=make.kernel_environment())
+    return status, NO_BTF.sub("", log.read_text(errors="replace"))
 
 
 def module_file(name, module):

@@ -110,8 +110,8 @@ def tail(path, lines=LOG_TAIL):
         return "".join(log.readlines()[-lines:])
 
 
-def run_logged(cmd, log, meter=None, **popen):
-    """Run cmd with its output in the file log, line by line; LabError with its end if it fails."""
+def run_to_log(cmd, log, meter=None, **popen):
+    """Run cmd with its output in the file log, line by line. Its status."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", buffering=1) as out:
         with subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -125,7 +125,12 @@ def run_logged(cmd, log, meter=None, **popen):
                     meter.line(line)
     if meter:
         meter.clear()
-    if child.returncode:
+    return child.returncode
+
+
+def run_logged(cmd, log, meter=None, **popen):
+    """The same; LabError with the end of the log if it fails."""
+    if run_to_log(cmd, log, meter, **popen):
         raise LabError(f"failed: {' '.join(map(str, cmd))}\n{tail(log)}The whole log: {log}")
 
 
