@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One VM in one fresh host, for the system tests.
+"""One VM in one fresh host, for the system tests and the simulation.
 
 What is checked of every run, whatever the test is about: the VMM's status, the
 guest's own verdict, each page, that no task is left in D state in the guest, and
