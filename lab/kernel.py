@@ -82,8 +82,6 @@ def parse_config(text):
 
 def fragment(flavour):
     """The options a flavour asks for: the base's, and its own on top."""
-    if flavour not in kernels.FLAVOURS:
-        raise LabError(f"no such flavour: {flavour}; there are {', '.join(kernels.FLAVOURS)}")
     options = parse_config((paths.HOOKS / "lab.config").read_text())
     if flavour in LEAN:
         options.update(parse_config((paths.FLAVOURS / "lean.config").read_text()))
@@ -208,6 +206,10 @@ def ensure_headers():
 
 
 def build_all(flavours=FLAVOURS):
+    unknown = [flavour for flavour in flavours if flavour not in kernels.FLAVOURS]
+    if unknown:
+        raise LabError(f"no such flavour: {', '.join(unknown)}; there are "
+                       f"{', '.join(kernels.FLAVOURS)}")
     source.ensure()
     built = [flavour for flavour in flavours if build(flavour)]
     ensure_headers()

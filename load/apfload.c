@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 {
 	static struct load load;
 
-	options_parse(argc, argv, &load.cfg);
+	load_options_read(argc, argv, &load.cfg);
 	if (load.cfg.mark)
 		return write_mark(load.cfg.mark);
 	load_map(&load);

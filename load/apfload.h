@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "../common/counter.h"
+#include "../common/option_table.h"
 
 #define LOAD_TASKS_MAX		4096
 /* Tasks that touch one page share its check: words of each, at least. */
@@ -109,7 +110,8 @@ struct load {
 };
 
 /* options.c: exits with status 2 and a message if @argv is not right. */
-void options_parse(int argc, char **argv, struct load_config *cfg);
+extern const struct option_table load_options;
+void load_options_read(int argc, char **argv, struct load_config *cfg);
 
 /* apfload.c: on any CPU if @cpu is negative. */
 void start_thread(pthread_t *thread, int cpu, void *(*fn)(void *), void *arg);

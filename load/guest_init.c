@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../common/array_size.h"
 #include "guest.h"
 
 #define RESULT_PORT	"apf.result"
@@ -34,7 +35,7 @@ static void mount_all(void)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+	for (i = 0; i < ARRAY_SIZE(mounts); i++) {
 		mkdir(mounts[i][1], 0755);
 		mount(mounts[i][0], mounts[i][1], mounts[i][0], 0, NULL);
 	}

@@ -8,34 +8,18 @@
  */
 #include <err.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../common/content.h"
-#include "../common/counter.h"
+#include "keep.h"
 
-#define TASKS_MAX	64
-/* The way from page to page: prime, so that a round leaves none out. */
-#define STEP		7919
-/* Parts of all visits together, each of which has the time when it was done. */
-#define PARTS		64
-
-static struct keep_config {
-	unsigned int tasks;
-	u64 pages;		/* of each task */
-	u64 visits;		/* of each task, 0: no end */
-	unsigned int wait_ms;	/* between filling the memory and the first round */
-	unsigned int rest_us;	/* after each page */
-	bool half_syscall;	/* every second task has the kernel touch first */
-	size_t page_size;
-} cfg = { .tasks = 4, .pages = 256 };
+static struct keep_config cfg;
 
 static struct keeper {
 	pthread_t thread;
@@ -45,11 +29,11 @@ static struct keeper {
 	u64 visits;
 	u64 bad;
 	int pipe[2];
-} keepers[TASKS_MAX];
+} keepers[KEEP_TASKS_MAX];
 
 static atomic_bool ending;
 static atomic_ullong visited;
-static u64 begun_at, done_at[PARTS];
+static u64 begun_at, done_at[KEEP_PARTS];
 
 static void end(int number)
 {
@@ -104,7 +88,7 @@ static void visit(struct keeper *k, u64 page)
 /* Without --visits, there is nobody to count for. */
 static void count_visit(void)
 {
-	u64 part = cfg.visits * cfg.tasks / PARTS, now;
+	u64 part = cfg.visits * cfg.tasks / KEEP_PARTS, now;
 
 	if (!cfg.visits)
 		return;
@@ -125,7 +109,7 @@ static void *keeper_main(void *arg)
 	u64 page;
 
 	while (!atomic_load(&ending) && !has_done_its_visits(k)) {
-		page = k->visits * STEP % cfg.pages;
+		page = k->visits * KEEP_STEP % cfg.pages;
 		visit(k, page);
 		page_write(k, page);
 		count_visit();
@@ -151,58 +135,12 @@ static void keeper_init(struct keeper *k, unsigned int id)
 		page_write(k, page);
 }
 
-static unsigned int parse_number(const char *name, const char *text, unsigned long max)
-{
-	char *rest;
-	unsigned long value = strtoul(text, &rest, 10);
-
-	if (!*text || *rest || value > max)
-		errx(2, "--%s: '%s' is not 0 to %lu", name, text, max);
-	return value;
-}
-
-static void parse_options(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "tasks", required_argument, NULL, 't' },
-		{ "pages", required_argument, NULL, 'p' },
-		{ "rest", required_argument, NULL, 'r' },
-		{ "wait", required_argument, NULL, 'w' },
-		{ "visits", required_argument, NULL, 'v' },
-		{ "half-syscall", no_argument, NULL, 'h' },
-		{ }
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 't')
-			cfg.tasks = parse_number("tasks", optarg, TASKS_MAX);
-		else if (option == 'p')
-			cfg.pages = parse_number("pages", optarg, 1 << 20);
-		else if (option == 'r')
-			cfg.rest_us = parse_number("rest", optarg, 999999);
-		else if (option == 'w')
-			cfg.wait_ms = parse_number("wait", optarg, 3600000);
-		else if (option == 'v')
-			cfg.visits = parse_number("visits", optarg, 1 << 30);
-		else if (option == 'h')
-			cfg.half_syscall = true;
-		else
-			errx(2, "takes --tasks, --pages, --wait, --rest, --visits, --half-syscall");
-	}
-	if (cfg.visits * cfg.tasks % PARTS)
-		errx(2, "--visits: of all tasks together not a multiple of %d", PARTS);
-	if (!cfg.tasks || !cfg.pages || cfg.pages % STEP == 0 || optind < argc)
-		errx(2, "there is no work without --tasks and --pages; %d pages are not possible",
-		     STEP);
-}
-
 static void report_progress(void)
 {
 	unsigned int i;
 
 	printf("\"frequency\":%llu,\"begun\":%llu,\"progress\":[", counter_hz(), begun_at);
-	for (i = 0; i < PARTS; i++)
+	for (i = 0; i < KEEP_PARTS; i++)
 		printf("%s%llu", i ? "," : "", done_at[i]);
 	printf("],");
 }
@@ -230,8 +168,7 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	signal(SIGTERM, end);
-	cfg.page_size = sysconf(_SC_PAGESIZE);
-	parse_options(argc, argv);
+	keep_options_read(argc, argv, &cfg);
 	for (i = 0; i < cfg.tasks; i++)
 		keeper_init(&keepers[i], i);
 	if (cfg.wait_ms)

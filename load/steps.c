@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/array_size.h"
 #include "guest.h"
 
 #define APF_COUNTERS	"/sys/kernel/debug/kvm-apf/*"
@@ -310,7 +311,7 @@ int step_do(int argc, char **argv)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
 		if (!strcmp(argv[0], steps[i].name))
 			return steps[i].fn(argc, argv);
 	return channel_fail("%s: no such step", argv[0]);

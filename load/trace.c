@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../common/array_size.h"
 #include "guest.h"
 
 #define TRACEFS	"/sys/kernel/tracing/"
@@ -28,7 +29,7 @@ static int trace_on(void)
 	char marker[40];
 	size_t i;
 
-	for (i = 0; i < sizeof(settings) / sizeof(*settings); i++)
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		if (file_write(settings[i][0], settings[i][1]))
 			return channel_fail("trace: %s: %s", settings[i][0], strerror(errno));
 	snprintf(marker, sizeof(marker), "cntvct %llu", counter_read());
