@@ -128,7 +128,7 @@ def ports(folder):
 def run(setting, batch, folder):
     """Boot, and what came back: lab.boot.Result."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    job_file = folder.with_suffix(".json")
+    job_file = folder.with_name(f"{folder.name}.json")    # a name may have a dot
     job_file.write_text(json.dumps(job(setting, batch), indent=1))
     scenario = SCENARIO.format(value=LEVELS[setting.level].value, arguments=command(setting))
     files = {**GUEST, job_file: "boot/job/job.json",
