@@ -21,11 +21,15 @@ from lab.cpio import Archive
 from lab.term import LabError, tail
 
 CONSOLE = "console=ttyAMA0 panic=-1 panic_on_warn=1 loglevel=5"
+# In MiB. A page that is written is searched for code that was translated from it, all of it at
+# each store. With QEMU's own choice, 1 GiB, nothing is ever thrown away, and where pages of
+# programs are taken away and written anew for minutes, a store comes to take 0.1 s.
+TRANSLATED = "tb-size=64"
 MODES = {
     # One instruction is 1 ns, idle time passes at once: for figures.
-    "icount": ["-accel", "tcg", "-icount", "shift=0,sleep=off"],
+    "icount": ["-accel", f"tcg,{TRANSLATED}", "-icount", "shift=0,sleep=off"],
     # Each vCPU a thread of its own, real time: for stress.
-    "mttcg": ["-accel", "tcg,thread=multi"],
+    "mttcg": ["-accel", f"tcg,thread=multi,{TRANSLATED}"],
 }
 # A busy PC makes the emulator's timers late, above all in mttcg mode, and a kernel says so once.
 TIMER_LATE = "hrtimer: interrupt took"
