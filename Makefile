@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# `make help` lists the targets. The work is done by the programs in lab/.
+# `make help` lists the targets. The work is done by the packages lab, bench and tests.
+#
+# Behind ## stand: how long a target takes where nothing is built, and where all is, both on
+# two CPUs; and what it does. This is the place where these times are told.
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/arm64-apf
-CROSS := CROSS_COMPILE=aarch64-linux-gnu- KHDR=$(CACHE)/headers/include O=$(CACHE)/bin
+LAB := python3 -m lab
 UNIT := make -s --no-print-directory -C tests/unit
 
 export KERNEL_SOURCE BUSYBOX DEBIAN_IMAGE T V J SEED LEVELS CPUS
 SIMULATE := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(SEED),--seed $(SEED)) $(if $(J),--jobs $(J))
 
 .PHONY: help
-help:		## this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+help:		## | | this text
+	@echo "                          cold      warm"
+	@awk -F ' *(:.*## *|[|]) *' '/^[a-z-]+:.*## / { printf "  make %-18s %-9s %-9s %s\n", $$1, $$2, $$3, $$4 }' Makefile
+	@echo
+	@echo "Cold: with an empty cache, on two CPUs. Warm: with everything built. ?: not measured."
 	@echo
 	@echo "Variables:"
-	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this Linux 6.12, not from Debian's"
+	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this source of Linux, not from Debian's"
 	@echo "  KERNEL=<tree>                 what graft and ungraft work on"
 	@echo "  BUSYBOX=<file>                static arm64 busybox, not Debian's"
 	@echo "  DEBIAN_IMAGE=<file>           made elsewhere by make debian, not made here"
@@ -28,123 +34,132 @@ help:		## this text
 	@echo "Everything built lies in $(CACHE), results in out/."
 
 .PHONY: deps
-deps:		## install the packages needed, or name the missing tools
-	@lab/deps
+deps:		## 2 min | | install the packages needed, or name the missing tools
+	@lab/deps.sh
 
 .PHONY: kernel
-kernel: deps	## build the kernels: lab, paranoid (host and guest), nodriver (without our code)
-	@lab/kernel
+kernel: deps	## 20 min | 1 s | build the kernels: lab, paranoid (host and guest), nodriver (without our code)
+	@$(LAB) setup kernel
 
 .PHONY: vmm
-vmm: kernel	## build the VMM, apfvm
-	@mkdir -p $(CACHE)/bin
-	@+$(MAKE) -s --no-print-directory -C vmm $(CROSS) KSRC=$(CACHE)/src/linux-6.12
+vmm: deps	## 1 min | 1 s | build the VMM, apfvm
+	@$(LAB) setup vmm
 
 .PHONY: load
-load: kernel	## build what the guest runs: its init, the workload, the cases
-	@mkdir -p $(CACHE)/bin
-	@+$(MAKE) -s --no-print-directory -C bench $(CROSS)
-	@+$(MAKE) -s --no-print-directory -C tests/guests/cases $(CROSS)
+load: deps	## 1 min | 1 s | build what the guest runs: its init, the workload, the cases
+	@$(LAB) setup load
 
 .PHONY: guests
-guests: kernel vmm	## build what only the tests run: bare guests, KVM selftest
-	@mkdir -p $(CACHE)/bin
-	@+$(MAKE) -s --no-print-directory -C tests/guests $(CROSS)
-	@+$(MAKE) -s --no-print-directory -C tests/host $(CROSS)
-	@+$(MAKE) -s --no-print-directory -C selftests $(CROSS) KSRC=$(CACHE)/src/linux-6.12
+guests: deps	## 2 min | 5 s | build what only the tests run: bare guests, KVM selftest
+	@$(LAB) setup guests
 
 .PHONY: images
-images: kernel vmm load guests	## make the initramfs images
-	@lab/images
+images: deps	## 11 min | 1 s | make the initramfs images, and what is in them
+	@$(LAB) setup images
 
 .PHONY: debian
-debian: deps	## make the disk image of arm64 programs: QEMU, redis, ...
-	@lab/debian
+debian: deps	## 1 min | 1 s | make the disk image of arm64 programs: QEMU, redis, ...
+	@$(LAB) setup debian
 
 .PHONY: programs
-programs: kernel	## make the disk image of programs that judge themselves
-	@lab/programs
+programs: deps	## 5 min | 1 s | make the disk image of programs that judge themselves
+	@$(LAB) setup programs
 
 .PHONY: demo
-demo: images	## the demonstration: table, pictures, out/demo.json
-	@bench/demo
+demo: deps	## 13 min | 2 min | the demonstration: table, pictures, out/demo.json
+	@$(LAB) setup demo
+	@python3 -m bench demo
 
 .PHONY: bench
-bench: images	## measure a choice (15 min): out/report.html, out/bench.json
-	@bench/measure
+bench: deps	## 30 min | 15 min | measure a choice: out/report.html, out/bench.json
+	@$(LAB) setup bench
+	@python3 -m bench measure
 
 .PHONY: bench-full
-bench-full: images	## measure everything (an hour and a half)
-	@bench/measure --full
+bench-full: deps	## 1 h 45 | 1 h 30 | measure everything
+	@$(LAB) setup bench-full
+	@python3 -m bench measure --full
+
+.PHONY: report
+report:		## | 15 s | make the report of the recorded run: out/report.html, docs/report/summary.md
+	@python3 -m bench report
+
+.PHONY: pictures
+pictures: deps	## 13 min | 2 min | run the demonstration and make the pictures in docs/img
+	@$(LAB) setup demo
+	@python3 -m bench demo --pictures docs/img
 
 .PHONY: test
-test: deps	## run all tests (T=<regex>: some of them)
-	@tests/tap +source="lab/kernel --source-only" \
-		static="tests/static/run style checkpatch graft hazards bench dkms seeds differential" \
+test: deps	## 40 min | 30 min | run all tests (T=<regex>: some of them)
+	@$(LAB) setup --plan test
+	@python3 -m tests.tap +source="$(LAB) kernel --source-only" \
+		static="python3 -m tests.static" \
 		unit="$(UNIT)" \
 		models="models/run" \
-		+build="make -s --no-print-directory images debian programs" \
-		+stock="lab/stock" \
-		kernel="tests/static/run kernel stock" \
-		system="tests/system/run"
+		+setup="$(LAB) setup --quiet test" \
+		kernel="python3 -m tests.static --built" \
+		system="python3 -m tests.system"
 
 .PHONY: test-paranoid
-test-paranoid: images	## run the system tests on kernels that check themselves (long)
-	@lab/kernel kcsan
-	@tests/tap paranoid="env KERNEL_FLAVOUR=paranoid tests/system/run" \
-		kcsan="env KERNEL_FLAVOUR=kcsan tests/system/run"
+test-paranoid: deps	## 2 h 30 | 2 h | run the system tests on kernels that check themselves
+	@$(LAB) setup test-paranoid
+	@python3 -m tests.tap paranoid="env KERNEL_FLAVOUR=paranoid python3 -m tests.system" \
+		kcsan="env KERNEL_FLAVOUR=kcsan python3 -m tests.system"
 
 .PHONY: test-guests
-test-guests: images debian	## run the tests with each of Debian's kernels, and others, as a guest (long)
-	@lab/deps lintian debootstrap
-	@tests/tap +kernel="lab/kernel lockdep voluntary rt" +stock="lab/stock all" +installed="lab/installed" \
-		static="tests/static/run stock deb" guests="tests/system/run --guests"
+test-guests: deps	## ? | ? | run the tests with each of Debian's kernels, and others, as a guest
+	@$(LAB) deps lintian debootstrap
+	@$(LAB) setup --plan test-guests
+	@python3 -m tests.tap +setup="$(LAB) setup --quiet test-guests" \
+		static="python3 -m tests.static stock deb" guests="python3 -m tests.system --guests"
 
 .PHONY: test-long
-test-long: images	## run the long system tests: 10,000 threads that end, other page sizes, ... (long)
-	@lab/kernel lab16k lab64k
-	@tests/tap long="tests/system/run --long"
+test-long: deps	## ? | ? | run the long system tests: 10,000 threads that end, other page sizes, ...
+	@$(LAB) setup test-long
+	@python3 -m tests.tap long="python3 -m tests.system --long"
 
 .PHONY: test-differential
-test-differential: images	## run programs of others while memory goes missing, compare the levels (long)
-	@lab/kernel programs
-	@lab/programs
-	@tests/differential/run
+test-differential: deps	## ? | ? | run programs of others while memory goes missing, compare the levels
+	@$(LAB) setup test-differential
+	@python3 -m tests.differential
 
 .PHONY: soak
-soak: images	## run the chains and loops for MINUTES=30
-	@tests/soak
+soak: deps	## 45 min | 30 min | run the chains and loops for MINUTES=30
+	@$(LAB) setup soak
+	@python3 -m tests.soak
 
 .PHONY: test-all
-test-all: deps	## run all test targets one after the other, with one table (many hours)
-	@tests/all test test-long test-guests test-paranoid soak test-differential simulate
+test-all: deps	## ? | ? | run all test targets one after the other, with one table
+	@python3 -m tests.all test test-long test-guests test-paranoid soak test-differential simulate
 
 .PHONY: simulate
-simulate: images	## run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
-	@tests/simulate/run $(SIMULATE)
+simulate: deps	## ? | ? | run seeds: each decides a run in virtual time (SEEDS=n, or new ones each day)
+	@$(LAB) setup simulate
+	@python3 -m tests.simulate $(SIMULATE)
 
 .PHONY: shell
-shell: images	## a shell in the host under QEMU, with apfvm at hand
-	@lab/boot --shell --out out/shell
+shell: deps	## 12 min | 5 s | a shell in the host under QEMU, with apfvm at hand
+	@$(LAB) setup shell
+	@$(LAB) boot --shell --out out/shell
 
 .PHONY: deb
-deb:		## make the Debian packages: the driver for dkms, the header for VMMs
-	@lab/deb
+deb:		## | 1 s | make the Debian packages: the driver for dkms, the header for VMMs
+	@$(LAB) deb
 
 .PHONY: graft
-graft:		## put our code into the 6.12 tree KERNEL=<tree>
+graft:		## | 1 s | put our code into the kernel tree KERNEL=<tree>
 	@$(if $(KERNEL),,echo "make graft: give KERNEL=<tree>" >&2; exit 1)
-	@lab/graft apply "$(KERNEL)"
+	@$(LAB) graft apply "$(KERNEL)"
 
 .PHONY: ungraft
-ungraft:	## take our code out of KERNEL=<tree> again
+ungraft:	## | 1 s | take our code out of KERNEL=<tree> again
 	@$(if $(KERNEL),,echo "make ungraft: give KERNEL=<tree>" >&2; exit 1)
-	@lab/graft remove "$(KERNEL)"
+	@$(LAB) graft remove "$(KERNEL)"
 
 .PHONY: clean
-clean:		## remove out/ and the programs built, keep kernels and ccache
+clean:		## | | remove out/ and the programs built, keep kernels and ccache
 	rm -rf out $(CACHE)/bin $(CACHE)/initramfs/base.*
 
 .PHONY: distclean
-distclean:	## remove out/ and all of the cache
+distclean:	## | | remove out/ and all of the cache
 	rm -rf out $(CACHE)

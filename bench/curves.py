@@ -57,13 +57,13 @@ def inline(svg):
 
 
 def plot(curves, xlabel, ylabel, logs="x", yrange="[0:*]", references=()):
-    """curves: (label, level, [(x, row)]). An SVG element, or "" if there is nothing to draw."""
-    curves = [curve for curve in curves if curve[2]]
+    """curves: (level, [(x, row)]). An SVG element, or "" if there is nothing to draw."""
+    curves = [curve for curve in curves if curve[1]]
     if not curves:
         return ""
-    blocks = "".join(data(f"d{n}", points) for n, (_, _, points) in enumerate(curves))
-    lines = [line(f"d{n}", label, STYLES[level]) for n, (label, level, _) in enumerate(curves)]
-    xs = sorted({x for _, _, points in curves for x, _ in points})
+    blocks = "".join(data(f"d{n}", points) for n, (_, points) in enumerate(curves))
+    lines = [line(f"d{n}", level, STYLES[level]) for n, (level, _) in enumerate(curves)]
+    xs = sorted({x for _, points in curves for x, _ in points})
     log = "x" in logs
     script = SCRIPT.format(
         font=FONT, ink=INK, xlabel=xlabel, ylabel=ylabel, yrange=yrange,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Let QEMU log every instruction for a while, from a breakpoint on; and whose each one is.
+"""Let QEMU log every instruction for a while, from a breakpoint on, and name its function.
 
-Nothing stops in between, since a stop lets virtual time leap to the next timer. The
-translation regime, which the log has, says which exception level ran an instruction.
+Nothing stops in between, because virtual time leaps to the next timer when QEMU stops. The log
+has the translation regime, which tells the exception level that ran an instruction.
 """
 
 import bisect

@@ -4,6 +4,8 @@
 import dataclasses
 import html
 
+from bench.cases import FAULTS
+
 STYLE = """\
 :root { color-scheme: light dark; --ink: #1c2024; --paper: #fff; --soft: #f2f4f6; --line: #d0d5da;
   --good: #0b7a4b; --bad: #b3261e; }
@@ -81,7 +83,7 @@ def verdict(goal):
 
 
 def goals_table(goals):
-    return table(("what was to be reached", "wanted", "measured", "", ("text", "note")),
+    return table(("goal", "wanted", "measured", "", ("text", "note")),
                  [((goal.what), goal.wanted, goal.value or "-", verdict(goal), ("text", goal.note))
                   for goal in goals])
 
@@ -93,19 +95,24 @@ def counts(goals):
 
 
 def facts(meta):
+    """[(name, what is known of the run)]."""
     names = ("date", "commit", "command", "minutes", "machine", "system", "qemu", "compiler",
-             "kernel", "without")
-    return table(("", ("text", "of this run")), [(name, ("text", meta[name])) for name in names
-                                       if meta.get(name)])
+             "kernel", "without", "remark")
+    return [(name, meta[name]) for name in names if meta.get(name)]
+
+
+def facts_table(meta):
+    return table(("", ("text", "of this run")),
+                 [(name, ("text", value)) for name, value in facts(meta)])
 
 
 LEVELS = (
-    ("off", "as without asynchronous page faults: the vCPU stands still until the page is there"),
-    ("halt", "the vCPU halts, and takes interrupts; the guest is not told"),
-    ("pend", "the guest is told by an interrupt that is only pended, with the guest's own "
-             "priority: the way of the branch of 2026 (knob `pend_only`)"),
+    ("off", "the vCPU stands still until the page is there, as without asynchronous page faults"),
+    ("halt", "the vCPU halts and takes interrupts; the guest is not told"),
+    ("pend", "as announce, but the interrupt is only pended, with the priority that the guest "
+             "gave it (knob `pend_only`)"),
     ("announce", "the guest is told of the faults of its user space (`kvm_apf.kernel=0`)"),
-    ("kernel", "and of those of its kernel: our default"),
+    ("kernel", "the guest is told of the faults of its user space and of its kernel: the driver's default"),
     ("ceiling", "the same work, and no page is missing"),
 )
 
@@ -114,17 +121,17 @@ def method():
     return (table(("level", ("text", "what happens at a missing page")),
                   [(name, ("text", what)) for name, what in LEVELS])
             + paragraph(
-        "All figures but those named wall-clock are in virtual time: one instruction is 1 ns, and "
-        "idle time passes at once (QEMU `-icount shift=0,sleep=off`). So they are sums of "
-        "instructions and of waiting, and not times of any hardware: a trap or a cache miss costs "
-        "nothing, and all CPUs of the emulated host share one timeline, on which they take turns. "
-        "What would run beside a guest on hardware (the worker, the server of the pages, another "
-        "vCPU) is added up here; more vCPUs make nothing faster. Each vCPU has a CPU of the "
-        "host, and workers and server the last one.")
+        "All figures but those named wall-clock are in virtual time: one instruction takes 1 ns, and "
+        "idle time passes at once (QEMU `-icount shift=0,sleep=off`). The figures are sums of "
+        "instructions and of waiting, not times of any hardware: a trap or a cache miss costs "
+        "nothing, and all CPUs of the emulated host take turns on one timeline. On hardware the worker, "
+        "the server of the pages and other vCPUs would run at the same time as the guest; here their "
+        "times add up, and more vCPUs make nothing faster. Each vCPU has a CPU of the host; workers "
+        "and the server of the pages share the last one.")
             + paragraph(
-        "A row is the median of the runs, with the lowest and the highest; levels are interleaved, "
-        "and each round of all levels is a host of its own. Each page is compared "
-        "with what it should hold, and a host or guest whose kernel logs anything has no figures."))
+        "A row is the median of the runs, with the lowest and the highest. A round runs all levels "
+        "in one host. Each page is compared with its expected content. A host or guest whose kernel "
+        "logs anything gives no figures."))
 
 
 def render(modules, rows, meta, goals):
@@ -132,7 +139,7 @@ def render(modules, rows, meta, goals):
     for module in modules:
         if hasattr(module, "sections"):
             sections += module.sections(rows)
-    sections += [Section("How it was measured", method() + facts(meta))]
+    sections += [Section("How it was measured", method() + facts_table(meta))]
     body = "".join(f"<section><h2>{text(section.title)}</h2>\n{section.body}</section>\n"
                    for section in sections if section.body)
     return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -144,18 +151,6 @@ def render(modules, rows, meta, goals):
 
 def mark(goal):
     return "-" if goal.value is None else "yes" if goal.met else "NO"
-
-
-def summary(meta, goals):
-    """For a repository: Markdown."""
-    lines = ["# Benchmark: summary", "",
-             f"`{meta['command']}`, {meta['date']}, commit {meta['commit']}, {meta['machine']}, "
-             f"{meta['qemu']}, Linux {meta['kernel']}. {counts(goals)}. "
-             "Curves, tables and how it was measured: report.html; all rows: bench.json.", "",
-             "| what was to be reached | wanted | measured | met | note |", "|---|---|---|---|---|"]
-    lines += [f"| {goal.what} | {goal.wanted} | {goal.value or '-'} | {mark(goal)} | {goal.note} |"
-              for goal in goals]
-    return "\n".join(lines) + "\n"
 
 
 def aligned(rows):
@@ -175,9 +170,9 @@ def overlap_lines(rows, case):
 
 
 def terminal(rows, goals):
-    parts = [overlap_lines(rows, case) for case in ("user", "kernel")]
+    parts = [overlap_lines(rows, case) for case in FAULTS]
     if any(parts):
-        parts.insert(0, "8 tasks on one vCPU: throughput, as a part of what is possible")
+        parts.insert(0, "8 tasks on one vCPU: overlap, 1 is the best that any schedule could reach")
     parts.append(aligned([("goal", "wanted", "measured", "met")]
                          + [(goal.what, goal.wanted, goal.value or "-", mark(goal))
                             for goal in goals]))

@@ -3,8 +3,8 @@
 
 import subprocess
 
-from bench.report import ReportError
 from bench.timeline import subtract
+from lab.result import ResultError
 
 # Okabe and Ito's palette: told apart also by those who do not see all colours.
 BLUE, SKY, ORANGE, VERMILION, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#009e73"
@@ -62,9 +62,9 @@ def svg_of(script):
         done = subprocess.run(["gnuplot"], input=script, text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:
-        raise ReportError("gnuplot is missing: install the package gnuplot-nox") from None
+        raise ResultError("gnuplot is missing: install the package gnuplot-nox") from None
     if done.returncode:
-        raise ReportError(f"gnuplot: {done.stderr.strip()}")
+        raise ResultError(f"gnuplot: {done.stderr.strip()}")
     return done.stdout
 
 

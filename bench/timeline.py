@@ -4,7 +4,7 @@
 import dataclasses
 import re
 
-from bench.report import ReportError
+from lab.result import ResultError
 
 TRACE_LINE = re.compile(r"\s*(?P<comm>.+)-(?P<pid>\d+)\s+\[(?P<cpu>\d+)\]\s+\S+\s+"
                         r"(?P<time>\d+\.\d+): (?P<event>\w+): (?P<text>.*)")
@@ -53,7 +53,7 @@ def parse_trace(lines, clock, name):
     matches = [match for match in map(TRACE_LINE.match, lines) if match]
     marker = next((m for m in matches if m["text"].startswith("cntvct ")), None)
     if not marker:
-        raise ReportError(f"{name}: the trace has no marker with the counter's value")
+        raise ResultError(f"{name}: the trace has no marker with the counter's value")
     shift = clock.ms(int(marker["text"].split()[1])) - float(marker["time"]) * 1000
     return [Event(float(m["time"]) * 1000 + shift, m["comm"].strip(), m["event"], m["text"])
             for m in matches]
@@ -147,7 +147,7 @@ def lanes(records, marks, host_trace, run, cold, window, name):
     end = min(window[1], clock.ms(run["t1"]))
     log = touches(records)
     if not log or end <= 0:
-        raise ReportError(f"{name}: apfload left no log of this part of the run")
+        raise ResultError(f"{name}: apfload left no log of this part of the run")
     guest = parse_trace([r["trace_line"] for r in records if "trace_line" in r], clock, name)
     stalled, idle = vcpu_away(parse_trace(host_trace, clock, f"{name}, host"), *cold)
     served = {mark["page"]: mark["t"] for mark in marks if mark["ev"] == "serve"}

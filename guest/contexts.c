@@ -41,7 +41,7 @@ struct apf_touch {
 	struct work_struct	work;
 	struct irq_work		irq_work;
 	struct completion	done;		/* the thread has finished */
-	bool			flushed;	/* the block plug was flushed since its task slept */
+	bool			flushed;	/* the plug was flushed because its task slept */
 	u64			expected;
 	u64			value;
 	int			error;

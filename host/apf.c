@@ -32,7 +32,8 @@
  * Locks. vcpu->mutex guards struct kvm_vcpu_apf, see apf.h. Inside it are taken:
  * kvm->srcu around accesses to memslots and to the block; config_lock for the INTID;
  * mmu_lock to look into stage 2; the lock of a work item (apf-work.c); and the locks
- * of the vGIC (vgic/vgic-apf.c). No two of these are held together, but for srcu.
+ * of the vGIC (vgic/vgic-apf.c). No two of these are held at the same time, except that
+ * srcu may be held together with any other.
  */
 
 #include <linux/kvm_host.h>

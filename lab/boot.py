@@ -13,24 +13,30 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from lab import images, kernel
+from lab import debian, images, kernel, paths
 from lab.cpio import Archive
 from lab.term import LabError, tail
 
 CONSOLE = "console=ttyAMA0 panic=-1 panic_on_warn=1 loglevel=5"
+# In MiB. A page that is written is searched for code that was translated from it, all of it at
+# each store. With QEMU's own choice, 1 GiB, nothing is ever thrown away, and where pages of
+# programs are taken away and written anew for minutes, a store comes to take 0.1 s.
+TRANSLATED = "tb-size=64"
 MODES = {
     # One instruction is 1 ns, idle time passes at once: for figures.
-    "icount": ["-accel", "tcg", "-icount", "shift=0,sleep=off"],
+    "icount": ["-accel", f"tcg,{TRANSLATED}", "-icount", "shift=0,sleep=off"],
     # Each vCPU a thread of its own, real time: for stress.
-    "mttcg": ["-accel", "tcg,thread=multi"],
+    "mttcg": ["-accel", f"tcg,thread=multi,{TRANSLATED}"],
 }
 # A busy PC makes the emulator's timers late, above all in mttcg mode, and a kernel says so once.
 TIMER_LATE = "hrtimer: interrupt took"
 TIMEOUT = 300
 GRACE = 5
+LAB_FAILED = 125
 
 
 @dataclasses.dataclass
@@ -80,7 +86,7 @@ def seed_options(seed):
 def qemu_command(folder, mode, smp, mem, append, image, interactive):
     path = kernel.image(image)
     if not path.exists():
-        raise LabError(f"no kernel {image}: run `make kernel`, or `lab/kernel {image}`")
+        raise LabError(f"no kernel {image}: run `make kernel`, or `python3 -m lab kernel {image}`")
     command = ["qemu-system-aarch64", "-M", "virt,virtualization=on,gic-version=3",
                "-cpu", "max", "-smp", str(smp), "-m", str(mem), *MODES[mode],
                "-nodefaults", "-display", "none", "-no-reboot",
@@ -244,3 +250,43 @@ def shell(out, smp=2, mem="2G", append="", image=kernel.BASE_FLAVOUR, files=None
         prepare(folder, "", files, interactive=True)
         command = qemu_command(folder, "mttcg", smp, mem, append, image, True)
         return subprocess.call([*command, *disk_options(disks)])
+
+
+def arguments(parser):
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--scenario", type=Path, metavar="FILE", help="sh script to run in the host")
+    what.add_argument("--shell", action="store_true", help="a shell on this terminal instead")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=paths.OUT / "boot")
+    parser.add_argument("--mode", choices=MODES, default="icount",
+                        help="icount: virtual time, for figures; mttcg: parallel, for stress")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S")
+    parser.add_argument("--smp", type=int, default=2, metavar="N")
+    parser.add_argument("--mem", default="2G", metavar="SIZE")
+    parser.add_argument("--append", default="", metavar="STR", help="more kernel command line")
+    parser.add_argument("--image", default=kernel.BASE_FLAVOUR, metavar="FLAVOUR")
+    parser.add_argument("--file", action="append", default=[], metavar="SRC:DST",
+                        help="put a file into the host")
+    parser.add_argument("--debian", action="store_true",
+                        help="with the disk image of Debian's packages")
+
+
+def command(args):
+    """Boot the host kernel in QEMU and run a scenario (a sh script) in it.
+
+    The exit status is the scenario's, 125 if the lab itself failed. The folder
+    given by --out (with .FLAVOUR behind it, if --image gives one) is emptied first,
+    and then holds: out/ (what the scenario left in /out, and scenario.log, its own
+    output), klog (the host's kernel log since the scenario began), serial.log,
+    verdict.json, qemu.cmd.
+    """
+    files = dict(item.rpartition(":")[::2] for item in args.file)
+    common = {"smp": args.smp, "mem": args.mem, "append": args.append, "image": args.image,
+              "files": files, "disks": {"debian": debian.ensure()} if args.debian else None}
+    if args.shell:
+        return shell(args.out, **common)
+    found = run(args.scenario.read_text(), args.out, mode=args.mode, timeout=args.timeout,
+                **common)
+    if found.lab_error:
+        print(f"boot: {found.lab_error}", file=sys.stderr)
+        return LAB_FAILED
+    return found.status

@@ -33,6 +33,10 @@ def download():
         raise LabError(f"{error}\nbusybox for arm64 could not be fetched: {HINT}") from error
 
 
+def is_there():
+    return bool(os.environ.get("BUSYBOX")) or BINARY.exists()
+
+
 def ensure():
     """Path of the binary."""
     given = os.environ.get("BUSYBOX")

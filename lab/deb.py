@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from lab import paths, stock
+from lab import kernels, paths, stock
 from lab.term import run_logged
 
 VERSION = "1.0"
@@ -52,8 +52,17 @@ HEADERS = {
 }
 
 
+# What dkms is told of the kernels that the driver has been tested with.
+TESTED = "|".join(version.replace(".", r"\.") for version in
+                  sorted({row.version for row in kernels.STOCK.values()}))
+WORDS = {"@VERSION@": VERSION, "@TESTED@": TESTED, "@BESIDE@": kernels.BESIDE}
+
+
 def text(name):
-    return (PARTS / name).read_text().replace("@VERSION@", VERSION)
+    found = (PARTS / name).read_text()
+    for word, value in WORDS.items():
+        found = found.replace(word, value)
+    return found
 
 
 def put(root, name, content, mode=0o644):
@@ -127,3 +136,10 @@ def build(out):
         made.append(pack(root, out, fields))
         shutil.rmtree(root)
     return made
+
+
+def command(_args):
+    """Make the Debian packages, in out/deb."""
+    for package in build(paths.OUT / "deb"):
+        print(package)
+    return 0

@@ -145,6 +145,10 @@ def build():
     STAMP.write_text(digest())
 
 
+def is_due():
+    return not os.environ.get("DEBIAN_IMAGE") and not fresh()
+
+
 def ensure():
     """Path of the image."""
     given = os.environ.get("DEBIAN_IMAGE")
@@ -157,3 +161,9 @@ def ensure():
             if not fresh():
                 build()
     return IMAGE
+
+
+def command(_args):
+    """Make the disk image of Debian's arm64 packages, if it is not there yet."""
+    print(f"Debian's packages: {ensure()}")
+    return 0

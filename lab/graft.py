@@ -111,7 +111,7 @@ def refuse_edited(tree, record, verb):
     if changed:
         names = "".join(f"\n  {path}" for path in changed)
         raise LabError(f"edited since they were grafted into {tree}:{names}\nNothing was changed. "
-                       f"Save your edits, then `lab/graft {verb} --force {tree}` drops them.")
+                       f"Save your edits, then `python3 -m lab graft {verb} --force {tree}` drops them.")
 
 
 def patched_paths(patch):
@@ -333,3 +333,31 @@ def remove(tree, force=False):
     drop_empty(tree, record.dirs)
     shutil.rmtree(record.dir)
     return list(record.files)
+
+
+def arguments(parser):
+    parser.add_argument("verb", choices=("apply", "remove", "check"),
+                        help="check: say what apply would do, and change nothing")
+    parser.add_argument("tree", type=Path, help="kernel source tree")
+    parser.add_argument("--force", action="store_true",
+                        help="drop what was edited in grafted files since")
+
+
+def tell(verb, tree, files):
+    for path in files:
+        print(f"  {path}")
+    print(f"{tree}: {len(files)} files {verb}")
+
+
+def command(args):
+    """Put the APF code into a Linux kernel tree, or take it out."""
+    if args.verb == "apply":
+        tell("written", args.tree, apply(args.tree, force=args.force))
+    elif args.verb == "remove":
+        tell("restored or deleted", args.tree, remove(args.tree, force=args.force))
+    else:
+        files = check(args.tree)
+        tell("to be written (would apply cleanly)" if files else "differ: up to date",
+             args.tree, files)
+        return 1 if files else 0
+    return 0

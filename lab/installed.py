@@ -92,13 +92,17 @@ def digest():
     return hashlib.sha256(debian.INIT.read_bytes() + Path(__file__).read_bytes()).hexdigest()
 
 
+def is_due():
+    return not IMAGE.exists() or graft.read(STAMP) != digest().encode()
+
+
 def ensure():
     """Path of the disk, which is not to be written to: see copy()."""
     images.build()
     with cache_lock():
-        if not IMAGE.exists() or graft.read(STAMP) != digest().encode():
+        if is_due():
             if not shutil.which("debootstrap"):
-                raise LabError("debootstrap is not installed, run `lab/deps debootstrap`")
+                raise LabError("debootstrap is not installed, run `python3 -m lab deps debootstrap`")
             with step("an installation of Debian"):
                 write()
             STAMP.write_text(digest())
@@ -130,3 +134,9 @@ def copy(target):
     """A disk of one's own, of which only what was written takes space."""
     run_logged(["cp", "--sparse=always", "--reflink=auto", ensure(), target], LOG)
     return target
+
+
+def command(_args):
+    """Install Debian on a disk for the guest of an owner, if it is not there yet."""
+    print(f"an installation of Debian: {ensure()}")
+    return 0

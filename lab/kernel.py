@@ -7,17 +7,17 @@ import re
 import shutil
 import subprocess
 
-from lab import graft, paths, source
-from lab.term import LabError, Meter, run_logged, say, step
+from lab import graft, kernels, make, paths, source
+from lab.term import LabError, Meter, cache_lock, run_logged, say, step
 
-# Lines that a build from nothing prints; only a guess for the percentage.
-LINES_OF_A_FRESH_BUILD = 1390
 BASE_FLAVOUR = "lab"
-FLAVOURS = ("lab", "nodriver", "paranoid")
+HEADERS_STAMP = paths.HEADERS / "stamp"
+# Those of `make test`.
+FLAVOURS = kernels.flavours_for("test")
 # Those that do without what only the benchmark needs, by flavours/lean.config.
-LEAN = ("lab16k", "lab64k", "paranoid", "kcsan", "lockdep", "voluntary", "rt")
+LEAN = tuple(name for name, flavour in kernels.FLAVOURS.items() if flavour.lean)
 # Those that check themselves: how many times as long they may take.
-SLOW = {"paranoid": 5, "kcsan": 4}
+SLOW = {name: flavour.slow for name, flavour in kernels.FLAVOURS.items() if flavour.slow > 1}
 
 # Fixed, so that two builds of the same source are the same to the byte.
 IDENTITY = {
@@ -47,8 +47,9 @@ def checks_itself():
 
 
 def environment():
+    """CCACHE_DEPEND: what is not in the cache is preprocessed once, not twice."""
     return {**os.environ, **IDENTITY, "LC_ALL": "C", "CCACHE_DIR": str(paths.CACHE / "ccache"),
-            "CCACHE_BASEDIR": str(paths.CACHE)}
+            "CCACHE_BASEDIR": str(paths.CACHE), "CCACHE_DEPEND": "1"}
 
 
 def words_for_make(flavour):
@@ -65,8 +66,7 @@ def make_command(flavour, *args):
 
 def make_environment():
     """Without what an outer make would hand down, such as its V, T or job slots."""
-    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "V", "T", "KERNEL", "O")
-    return {name: value for name, value in environment().items() if name not in drop}
+    return make.kernel_environment(environment())
 
 
 def parse_config(text):
@@ -88,8 +88,6 @@ def fragment(flavour):
     extra = paths.FLAVOURS / f"{flavour}.config"
     if extra.exists():
         options.update(parse_config(extra.read_text()))
-    elif flavour != BASE_FLAVOUR:
-        raise LabError(f"no such flavour: {flavour} ({extra} does not exist)")
     return options
 
 
@@ -150,9 +148,9 @@ def build(flavour):
     now = stamp(flavour, options)
     if image(flavour).exists() and graft.read(stamp_file(flavour)) == now.encode():
         return False
+    total = kernels.FLAVOURS[flavour].lines if is_fresh(flavour) else None
     start_from_base(flavour)
     title = f"kernel {flavour}"
-    total = None if (build_dir(flavour) / "vmlinux").exists() else LINES_OF_A_FRESH_BUILD
     with step(title):
         stamp_file(flavour).unlink(missing_ok=True)
         configure(flavour, options)
@@ -170,15 +168,66 @@ def install_headers():
     run_logged(make_command(BASE_FLAVOUR, f"INSTALL_HDR_PATH={staging}", "headers_install"),
                paths.LOG / "headers.log", env=make_environment())
     paths.HEADERS.mkdir(parents=True, exist_ok=True)
-    run_logged(["rsync", "-rc", "--delete", f"{staging}/", f"{paths.HEADERS}/"],
+    run_logged(["rsync", "-rc", "--delete", f"{staging}/include", f"{paths.HEADERS}/"],
                paths.LOG / "headers.log")
     shutil.rmtree(staging)
 
 
+def is_due(flavour):
+    """Whether build() would have anything to do, as far as can be told without doing it."""
+    try:
+        return (not image(flavour).exists() or bool(graft.check(paths.SOURCE))
+                or graft.read(stamp_file(flavour)) != stamp(flavour, fragment(flavour)).encode())
+    except (OSError, LabError):
+        return True
+
+
+def is_fresh(flavour):
+    """Whether nothing of it has been built yet."""
+    return not (build_dir(flavour) / "vmlinux").exists()
+
+
+def source_stamp():
+    """Hash of the grafted source."""
+    return hashlib.sha256(source.ORIGIN.read_bytes() + graft.Record(paths.SOURCE).text).hexdigest()
+
+
+def headers_due():
+    return (not (paths.HEADERS / "include").exists() or not source.ORIGIN.exists()
+            or graft.read(HEADERS_STAMP) != source_stamp().encode())
+
+
+def ensure_headers():
+    """No kernel needs to be built for them."""
+    if headers_due():
+        HEADERS_STAMP.unlink(missing_ok=True)
+        install_headers()
+        HEADERS_STAMP.write_text(source_stamp())
+
+
 def build_all(flavours=FLAVOURS):
+    unknown = [flavour for flavour in flavours if flavour not in kernels.FLAVOURS]
+    if unknown:
+        raise LabError(f"no such flavour: {', '.join(unknown)}; there are "
+                       f"{', '.join(kernels.FLAVOURS)}")
     source.ensure()
     built = [flavour for flavour in flavours if build(flavour)]
-    if BASE_FLAVOUR in built or not (paths.HEADERS / "include").exists():
-        install_headers()
+    ensure_headers()
     if not built:
         say(f"kernels up to date: {', '.join(flavours)}")
+
+
+def arguments(parser):
+    parser.add_argument("flavour", nargs="*",
+                        help=f"of {' '.join(kernels.FLAVOURS)} (default: {' '.join(FLAVOURS)})")
+    parser.add_argument("--source-only", action="store_true", help="unpack and graft, do not build")
+
+
+def command(args):
+    """Unpack, graft, configure and build the kernels of the lab."""
+    with cache_lock():
+        if args.source_only:
+            source.ensure()
+        else:
+            build_all(args.flavour or FLAVOURS)
+    return 0

@@ -28,8 +28,6 @@ TARGETS = (
 PARTS = ("tools/testing/selftests", "tools/include", "tools/arch", "tools/lib", "tools/scripts",
          "tools/build", "scripts", "include", "mm/gup_test.h", "lib/test_hmm_uapi.h", "lib/vdso",
          "arch/arm64/include", "arch/arm64/kernel/vdso")
-# Lines of the log; only a guess for the percentage.
-LINES = 900
 
 
 def copy_sources():
@@ -50,14 +48,13 @@ def compiler(sysroot):
     return " ".join([f"{paths.CROSS_COMPILE}gcc", *found])
 
 
-def make(target, sysroot):
+def make(target, sysroot, log):
     """-k: what can be built is, and make fails if that is not all."""
     command = ["make", "-k", "-s", f"-j{os.cpu_count()}", "-C",
                TREE / "tools/testing/selftests", f"TARGETS={target}", "ARCH=arm64",
                f"CROSS_COMPILE={paths.CROSS_COMPILE}", f"CC={compiler(sysroot)}", f"O={BUILD}", "all"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, errors="replace", check=False,
-                          env=kernel.make_environment()).stdout
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                   check=False, env=kernel.make_environment())
 
 
 def is_program(path):
@@ -95,12 +92,12 @@ def build(target, sysroot):
     (BUILD / "usr").mkdir(parents=True)
     (BUILD / "usr/include").symlink_to(paths.HEADERS / "include")
     copy_sources()
-    meter, said = Meter("the kernel's selftests", len(TARGETS)), []
-    for name in TARGETS:
-        said.append(make(name, sysroot))
-        meter.line(name)
+    meter = Meter("the kernel's selftests", len(TARGETS))
+    with open(LOG, "w", buffering=1) as log:
+        for name in TARGETS:
+            make(name, sysroot, log)
+            meter.line(name)
     meter.clear()
-    LOG.write_text("".join(said))
     install(target)
     strip(target)
     shutil.rmtree(FOLDER, ignore_errors=True)

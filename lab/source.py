@@ -7,10 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import graft, paths
+from lab import graft, kernels, paths
 from lab.term import LabError, run_logged, step
 
-DEBIAN_TARBALL = Path("/usr/src/linux-source-6.12.tar.xz")
+DEBIAN_TARBALL = Path(f"/usr/src/{kernels.LAB.package}.tar.xz")
 ORIGIN = paths.CACHE / "src" / "origin.json"
 
 
@@ -20,7 +20,8 @@ def chosen():
     source = Path(given).resolve() if given else DEBIAN_TARBALL
     if not source.exists():
         hint = ("KERNEL_SOURCE names nothing" if given else
-                "install linux-source-6.12, or give KERNEL_SOURCE=<tree or tarball of Linux 6.12>")
+                f"install {kernels.LAB.package}, or give KERNEL_SOURCE=<tree or tarball of "
+                f"Linux {kernels.LAB.version}>")
         raise LabError(f"{source} does not exist: {hint}")
     return source
 

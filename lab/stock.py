@@ -14,29 +14,22 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import apt, graft, images, kernel, paths
+from lab import apt, graft, images, kernel, kernels, make, paths
 from lab.cpio import Archive
-from lab.term import LabError, run_logged, step
+from lab.term import LabError, cache_lock, run_logged, run_to_log, say, step
 
 FOLDER = paths.CACHE / "stock"
 ROOT = FOLDER / "root"
+FIRMWARE = ROOT / "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
 LOG = paths.LOG / "stock.log"
 HINT = "Debian's kernels come from the archive that /etc/apt names: is it reachable?"
 
 # Name -> package that depends on the newest kernel of its kind; -headers- likewise.
-KERNELS = {
-    "cloud-6.12": "linux-image-6.12-cloud-arm64",
-    "arm64-6.12": "linux-image-6.12-arm64",
-    "rt-6.12": "linux-image-6.12-rt-arm64",
-    "16k-6.12": "linux-image-6.12-arm64-16k",
-    "cloud-6.1": "linux-image-cloud-arm64",
-    "arm64-6.1": "linux-image-arm64",
-    "rt-6.1": "linux-image-rt-arm64",
-}
-# A kernel of the lab's own, built by lab/kernel, which loads the driver like one of theirs.
+KERNELS = {name: row.package for name, row in kernels.STOCK.items()}
+# A kernel of the lab's own, which loads the driver like one of theirs.
 LOCKDEP = "lockdep"
 # Those of `make test`.
-FEW = ("cloud-6.12", "cloud-6.1")
+FEW = kernels.stock_for("test")
 # A guest's first step: a distribution's kernel is not through with itself when it starts init.
 SETTLE = "sleep 500"
 
@@ -63,7 +56,7 @@ def stamp(name):
 
 
 def release(name):
-    """Such as 6.12.117+deb12-cloud-arm64; "" if it has not been fetched, or built."""
+    """As `uname -r` says it in the guest; "" if it has not been fetched, or built."""
     if name == LOCKDEP:
         return f"the lab's {name} kernel" if image(name).exists() else ""
     text = graft.read(stamp(name))
@@ -150,11 +143,6 @@ def make_command(name, folder, *args):
             "ARCH=arm64", f"CROSS_COMPILE={paths.CROSS_COMPILE}", f"CC={paths.CROSS_COMPILE}gcc", *args]
 
 
-def environment():
-    drop = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "V", "T", "KERNEL", "O")
-    return {key: value for key, value in os.environ.items() if key not in drop}
-
-
 def stage(files, folder):
     """A module's source as its Kbuild wants it."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -167,10 +155,10 @@ def compile_module(name, module, *args):
     """What make said of it; the module is in its folder."""
     folder = FOLDER / name / module
     stage(OURS[module], folder)
-    done = subprocess.run(make_command(name, folder, *args, "modules"), env=environment(),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
-    return done.returncode, NO_BTF.sub("", done.stdout)
+    log = paths.LOG / f"module-{name}-{module}.log"
+    status = run_to_log(make_command(name, folder, *args, "modules"), log,
+                        env=make.kernel_environment())
+    return status, NO_BTF.sub("", log.read_text(errors="replace"))
 
 
 def module_file(name, module):
@@ -209,7 +197,7 @@ def whole_archive(name, when):
 
 def firmware():
     """Debian's UEFI for QEMU's virt machine, which describes it to the guest by ACPI."""
-    path = ROOT / "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+    path = FIRMWARE
     if not path.exists():
         with step("fetching UEFI for QEMU"), apt.state("firmware") as state:
             state.update(LOG)
@@ -243,6 +231,18 @@ def digest(name):
     return total.hexdigest()
 
 
+def is_fetched(name):
+    return bool(release(name)) and image(name).exists()
+
+
+def is_built(name):
+    return graft.read(FOLDER / name / "built") == digest(name).encode()
+
+
+def is_due(names):
+    return any(not is_fetched(name) or not is_built(name) for name in names)
+
+
 def build(name):
     """Our modules, unless they are up to date."""
     built = FOLDER / name / "built"
@@ -262,9 +262,8 @@ def ensure(names):
     if unknown:
         raise LabError(f"no such kernel: {', '.join(unknown)}; there is {', '.join(known)}")
     if LOCKDEP in names and not release(LOCKDEP):
-        raise LabError(f"the kernel {LOCKDEP} is not built: run `lab/kernel {LOCKDEP}`")
-    missing = [name for name in names
-               if name in KERNELS and not (release(name) and image(name).exists())]
+        raise LabError(f"the kernel {LOCKDEP} is not built: run `python3 -m lab kernel {LOCKDEP}`")
+    missing = [name for name in names if name in KERNELS and not is_fetched(name)]
     if missing:
         try:
             with step(f"fetching Debian's kernels: {', '.join(missing)}"):
@@ -273,3 +272,28 @@ def ensure(names):
             raise LabError(f"{error}\n{HINT}") from error
     for name in names:
         build(name)
+
+
+def provide(names, with_firmware=False):
+    """ensure(), on a Debian system."""
+    if not shutil.which("apt-get"):
+        say("not a Debian system: what needs Debian's kernels is left out")
+        return
+    with cache_lock():
+        ensure(names)
+        if with_firmware:
+            firmware()
+
+
+def arguments(parser):
+    parser.add_argument("kernel", nargs="*",
+                        help=f"of {' '.join(KERNELS)}; all: each, the lab's {LOCKDEP}, "
+                             f"and UEFI for QEMU (default: {' '.join(FEW)})")
+
+
+def command(args):
+    """Fetch Debian's own arm64 kernels with their headers, and build our modules for them."""
+    names = args.kernel or FEW
+    every = "all" in names
+    provide((*KERNELS, LOCKDEP) if every else tuple(names), every)
+    return 0

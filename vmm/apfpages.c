@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* apfpages: serves the cold memory of a VM that runs in another process. */
-#include <getopt.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,49 +9,51 @@
 #include "uffd.h"
 #include "util.h"
 
-static const char help[] =
-"usage: apfpages --socket PATH [--policy RANGE:SPEC]...\n"
-"Wait at PATH for an apfvm with --pages-socket PATH, and serve its cold memory\n"
-"until it is gone. Policies are those of apfvm; see there.\n"
-"\n"
-"Exit status: 0 the VMM is gone, 1 error, 2 bad usage.\n";
-
 struct arguments {
 	const char *socket;
-	const char *policy[POLICY_MAX];
-	unsigned int policies;
+	struct option_texts policy;
 };
 
-static int parse(struct arguments *args, int argc, char **argv)
-{
-	static const struct option table[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "policy", required_argument, NULL, 'p' },
-		{ "help", no_argument, NULL, 'h' },
-		{ }
-	};
-	int option;
+#define INTO	((struct arguments *)NULL)
 
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			args->socket = optarg;
-			break;
-		case 'p':
-			if (args->policies == POLICY_MAX - 1)
-				return say_error("--policy: given too often");
-			args->policy[args->policies++] = optarg;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			exit(0);
-		default:
-			return -1;
-		}
+static const struct option_row rows[] = {
+	{ "socket", OPTION_TEXT, OPTION_AT(INTO->socket), .value = "PATH",
+	  .help = "where to wait for the VMM" },
+	{ "policy", OPTION_TEXTS, OPTION_AT(INTO->policy), .max = POLICY_MAX - 1,
+	  .value = "RANGE:SPEC",
+	  .help = "how missing pages are answered, as apfvm --help describes it" },
+};
+
+static const struct option_table table = {
+	.intro =
+"usage: apfpages --socket PATH [--policy RANGE:SPEC]...\n"
+"Wait at PATH for an apfvm with --pages-socket PATH, and serve its cold memory\n"
+"until that apfvm is gone.\n"
+"\n",
+	.rows = rows,
+	.count = ARRAY_SIZE(rows),
+	.notes =
+"\n"
+"Exit status: 0 the VMM is gone, 1 error, 2 bad usage.\n",
+};
+
+static enum option_result parse(struct arguments *args, int argc, char **argv)
+{
+	char text[200];
+	struct reason why = { .text = text, .size = sizeof(text) };
+	enum option_result result;
+	uint64_t given;
+
+	result = option_read_line(&table, args, argc, argv, &given, &why);
+	if (result == OPTION_RUN && !args->socket) {
+		option_reject(&why, "--socket PATH is missing; see --help");
+		result = OPTION_WRONG;
 	}
-	if (optind < argc)
-		return say_error("%s: there are only options", argv[optind]);
-	return args->socket ? 0 : say_error("give --socket PATH");
+	if (result == OPTION_HELP)
+		option_print_help(&table, stdout);
+	if (result == OPTION_WRONG)
+		say_error("%s", text);
+	return result;
 }
 
 /* Ranges can be read only once the VMM has said how many pages there are. */
@@ -63,8 +64,8 @@ static int take_policies(struct policy_list *list, const struct arguments *args,
 	char why[256];
 
 	policy_list_init(list, region->size / region->page_size, 0, region->page_size);
-	for (i = 0; i < args->policies; i++) {
-		if (policy_list_add(list, args->policy[i], why, sizeof(why)))
+	for (i = 0; i < args->policy.count; i++) {
+		if (policy_list_add(list, args->policy.text[i], why, sizeof(why)))
 			return say_error("--policy: %s", why);
 	}
 	return 0;
@@ -111,7 +112,16 @@ static int serve(const struct arguments *args)
 
 int main(int argc, char **argv)
 {
-	struct arguments args = { .policies = 0 };
+	struct arguments args = { .socket = NULL };
 
-	return parse(&args, argc, argv) ? 2 : serve(&args);
+	say_program = "apfpages";
+	switch (parse(&args, argc, argv)) {
+	case OPTION_HELP:
+		return EXIT_SUCCESS;
+	case OPTION_WRONG:
+		return 2;
+	case OPTION_RUN:
+		break;
+	}
+	return serve(&args);
 }

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "../bench/content.h"
+#include "../common/content.h"
 #include "util.h"
 #include "vm.h"
 
@@ -21,7 +21,7 @@ static void describe_chosen(struct devtree *tree, const struct image *image,
 	for (i = 0; i < ARRAY_SIZE(random); i++)
 		random[i] = apf_word(opt->seed, ~(uint64_t)i);
 	devtree_begin(tree, "chosen");
-	devtree_string(tree, "bootargs", opt->append[boot]);
+	devtree_string(tree, "bootargs", opt->append.text[boot]);
 	devtree_u64s(tree, "kaslr-seed", &random[7], 1);
 	devtree_bytes(tree, "rng-seed", random, 7 * sizeof(random[0]));
 	if (image->initrd_size) {

@@ -1,155 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <ctype.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "evict_plan.h"
 #include "util.h"
 
-#define BURST_DEFAULT	512
 #define WORD_BITS	64
 
-struct parser {
-	struct evict_options *opt;
-	char *why;
-	size_t size;
-};
+#define INTO	((struct evict_options *)NULL)
 
-static int reject(const struct parser *p, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static const char *const range_words[] = { "all", "ram", "cold", NULL };
 
-static int reject(const struct parser *p, const char *format, ...)
+static int take_pages(const struct option_row *row, void *into, const char *text,
+		      struct reason *why)
 {
-	va_list args;
+	struct evict_options *opt = into;
 
-	va_start(args, format);
-	vsnprintf(p->why, p->size, format, args);
-	va_end(args);
-	return -1;
-}
-
-/* strtoull() takes blanks and signs; these numbers have neither. */
-static int parse_number(const struct parser *p, const char *name, const char *text,
-			uint64_t max, uint64_t *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end)
-		return reject(p, "%s=%s is not a number", name, text);
-	if (errno || *value > max || !*value)
-		return reject(p, "%s=%s is not between 1 and %" PRIu64, name, text, max);
+	if (strcmp(text, "all"))
+		return option_number(row, into, text, why);
+	opt->pages = EVICT_ALL;
 	return 0;
 }
 
-static int set_every(struct parser *p, const char *value)
-{
-	return parse_number(p, "every", value, EVICT_EVERY_MAX_MS, &p->opt->every_ms);
-}
-
-static int set_pages(struct parser *p, const char *value)
-{
-	p->opt->pages = EVICT_ALL;
-	if (!strcmp(value, "all"))
-		return 0;
-	return parse_number(p, "pages", value, UINT32_MAX, &p->opt->pages);
-}
-
-static int set_burst(struct parser *p, const char *value)
-{
-	return parse_number(p, "burst", value, EVICT_BURST_MAX, &p->opt->burst);
-}
-
-static int set_full(struct parser *p, const char *value)
-{
-	return parse_number(p, "full", value, UINT32_MAX, &p->opt->full);
-}
-
-static int set_seed(struct parser *p, const char *value)
-{
-	p->opt->seeded = true;
-	return parse_number(p, "seed", value, UINT64_MAX, &p->opt->seed);
-}
-
-static int set_range(struct parser *p, const char *value)
-{
-	static const char *const name[] = { "all", "ram", "cold" };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(name); i++) {
-		if (!strcmp(value, name[i])) {
-			p->opt->range = (enum evict_range)i;
-			return 0;
-		}
-	}
-	return reject(p, "range=%s is none of all, ram, cold", value);
-}
-
-static int set_now(struct parser *p, const char *value)
-{
-	(void)value;
-	p->opt->now = true;
-	return 0;
-}
-
-static const struct word {
-	const char *name;
-	bool has_value;
-	int (*set)(struct parser *p, const char *value);
-} words[] = {
-	{ "every", true,  set_every },
-	{ "pages", true,  set_pages },
-	{ "burst", true,  set_burst },
-	{ "full",  true,  set_full },
-	{ "seed",  true,  set_seed },
-	{ "range", true,  set_range },
-	{ "now",   false, set_now },
+static const struct option_row rows[] = {
+	{ "every", OPTION_NUMBER, OPTION_AT(INTO->every_ms), 1, EVICT_EVERY_MAX_MS, "MS",
+	  "time from one round to the next" },
+	{ "pages", OPTION_OWN, OPTION_AT(INTO->pages), 1, UINT32_MAX, "N|all", .take = take_pages,
+	  .help = "how many of all pages a round chooses, missing ones too: single pages and\n"
+		  "runs of pages. The seed decides which pages, and how long the runs are" },
+	{ "burst", OPTION_NUMBER, OPTION_AT(INTO->burst), 1, EVICT_BURST_MAX, "N",
+	  "the longest run, in pages", "512" },
+	{ "full", OPTION_NUMBER, OPTION_AT(INTO->full), 1, UINT32_MAX, "N",
+	  "each N-th round takes all pages; if not given, none does" },
+	{ "seed", OPTION_NUMBER, OPTION_AT(INTO->seed), 1, UINT64_MAX, "N",
+	  "seed of the choice; if not given, that of --seed" },
+	{ "range", OPTION_WORD, OPTION_AT(INTO->range), .words = range_words, .preset = "all",
+	  .help = "which part of guest memory" },
+	{ "now", OPTION_FLAG, OPTION_AT(INTO->now),
+	  .help = "from the start, not only when the guest says so" },
 };
 
-static int parse_word(struct parser *p, char *text, unsigned int *seen)
-{
-	char *value = strchr(text, '=');
-	unsigned int i;
-
-	if (value)
-		*value++ = '\0';
-	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(text, words[i].name))
-			continue;
-		if (words[i].has_value != !!value)
-			return reject(p, words[i].has_value ? "'%s' needs a value" :
-				      "'%s' takes no value", text);
-		if (*seen & 1U << i)
-			return reject(p, "'%s' is given more than once", text);
-		*seen |= 1U << i;
-		return words[i].set(p, value);
-	}
-	return reject(p, "'%s' is none of every=MS, pages=N, burst=, full=, seed=, range=, now",
-		      text);
-}
+const struct option_table evict_words = { .rows = rows, .count = ARRAY_SIZE(rows) };
 
 int evict_options_parse(struct evict_options *opt, const char *text, char *why,
 			size_t size)
 {
-	struct parser p = { .opt = opt, .why = why, .size = size };
-	char *copy = strdup(text), *rest = copy, *word;
-	unsigned int seen = 0;
-	int ret = 0;
+	struct reason reason = { .text = why, .size = size };
+	uint64_t given;
 
-	if (!copy)
-		return reject(&p, "no memory");
-	*opt = (struct evict_options) { .burst = BURST_DEFAULT };
-	while (!ret && (word = strsep(&rest, ",")))
-		ret = parse_word(&p, word, &seen);
-	free(copy);
-	if (!ret && (!opt->every_ms || !opt->pages))
-		ret = reject(&p, "give every=MS and pages=N|all");
-	return ret;
+	*opt = (struct evict_options) { .every_ms = 0 };
+	if (option_read_spec(&evict_words, opt, text, &given, &reason))
+		return -1;
+	opt->seeded = option_is_given(&evict_words, given, "seed");
+	if (!opt->every_ms || !opt->pages)
+		return option_reject(&reason, "give every=MS and pages=N|all");
+	return 0;
 }
 
 void evict_plan_init(struct evict_plan *plan, const struct evict_options *opt,

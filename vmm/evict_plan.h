@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../common/option_table.h"
+
 #define EVICT_EVERY_MAX_MS	60000
 #define EVICT_BURST_MAX		4096
 #define EVICT_ALL		UINT64_MAX
@@ -41,6 +43,9 @@ struct evict_options {
 	bool seeded;
 	bool now;
 };
+
+/* The words of SPEC. */
+extern const struct option_table evict_words;
 
 /* Returns 0, or -1 with the reason in @why. */
 int evict_options_parse(struct evict_options *opt, const char *text, char *why,

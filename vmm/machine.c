@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "counter.h"
+#include "../common/counter.h"
 #include "machine.h"
 #include "util.h"
 
@@ -21,12 +21,12 @@ void machine_print_stats(struct machine *m, const char *name, FILE *to)
 {
 	struct evict_counts evicted = evict_read_counts(&m->evict);
 	struct uffd_counts counts;
-	uint64_t waiting, changes, dirty;
+	uint64_t waiting, changes, dirty, now = counter_read();
 
 	dirty = churn_read_dirty(&m->churn, &changes);
 	counts = uffd_read_counts(&m->uffd, &waiting);
 	fprintf(to, "{\"stats\":\"%s\",\"cntvct\":%" PRIu64 ",\"vcpus\":", name,
-		counter_read());
+		now);
 	if (stats_print(&m->stats, to))
 		vm_end(&m->vm, STATUS_ERROR);
 	fprintf(to, ",\"uffd\":{\"requests\":%" PRIu64 ",\"repeated\":%" PRIu64
@@ -61,10 +61,10 @@ static void on_stats(void *opaque, const char *name, struct output *out)
 static void on_evict(void *opaque, bool on, struct output *out)
 {
 	struct machine *m = opaque;
+	uint64_t now = counter_read();
 	char text[80];
 	int size = snprintf(text, sizeof(text), "{\"evictor\":\"%s\",\"cntvct\":%" PRIu64 "}\n",
-			    !evict_set(&m->evict, on) ? "none" : on ? "on" : "off",
-			    counter_read());
+			    !evict_set(&m->evict, on) ? "none" : on ? "on" : "off", now);
 
 	output_write(out, text, size);
 }

@@ -126,7 +126,7 @@ static bool machine_reboot(struct machine *m, const struct options *opt)
 {
 	bool runs;
 
-	if (vm_status(&m->vm) != STATUS_RESET || m->vm.boot + 1 == opt->boots)
+	if (vm_status(&m->vm) != STATUS_RESET || m->vm.boot + 1 == opt->append.count)
 		return false;
 	evict_pause(&m->evict);
 	kick_vcpus(m);
@@ -258,11 +258,11 @@ int main(int argc, char **argv)
 	int status;
 
 	switch (options_parse(&opt, argc, argv)) {
-	case OPTIONS_HELP:
+	case OPTION_HELP:
 		return STATUS_OFF;
-	case OPTIONS_WRONG:
+	case OPTION_WRONG:
 		return STATUS_USAGE;
-	case OPTIONS_RUN:
+	case OPTION_RUN:
 		break;
 	}
 	block_signals();

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "counter.h"
+#include "../common/counter.h"
 
 enum mark_event {
 	MARK_REQUEST,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../common/option_table.h"
 #include "answer.h"
 #include "evict_plan.h"
 #include "policy.h"
@@ -12,9 +13,6 @@
 #define CPUS_MAX	8
 #define BOOTS_MAX	8
 #define DISKS_MAX	2
-
-/* A number that the command line did not give: there is a default, or a file. */
-#define OPTION_UNSET	(UINT64_MAX - 1)
 
 /* What apfvm's exit status says. The numbers are part of its interface. */
 enum status {
@@ -61,12 +59,14 @@ struct disk_options {
 
 struct state;
 
-/* @restore: the file, and @counter, from it, the guest's counter. */
+/*
+ * @append: of each boot. @restore: the file @restore_name, and @counter, from it, the
+ * guest's counter. @policies: what is in @policy.
+ */
 struct options {
 	const char *kernel;
 	const char *initrd;
-	const char *append[BOOTS_MAX];
-	unsigned int boots;
+	struct option_texts append;
 	struct disk_options disk[DISKS_MAX];
 	unsigned int disks;
 	const char *console;
@@ -76,6 +76,7 @@ struct options {
 	const char *pages_socket;
 	const char *apf_answer;
 	const char *save;
+	const char *restore_name;
 	struct state *restore;
 	uint64_t mem_mib;
 	uint64_t cold_mib;
@@ -98,26 +99,22 @@ struct options {
 	bool pageout;
 	bool mapped;
 	bool pin;
+	struct option_texts policy;
 	struct policy_list policies;
 };
 
-enum options_result {
-	OPTIONS_RUN,
-	OPTIONS_HELP,
-	OPTIONS_WRONG,
-};
-
-/* options_help.c: what --help prints. */
-extern const char options_help[];
+/* options_table.c */
+extern const struct option_table options_table;
+void options_print_help(FILE *to);
 
 /* Says on stderr what is wrong; the help text goes to stdout. */
-enum options_result options_parse(struct options *opt, int argc, char **argv);
+enum option_result options_parse(struct options *opt, int argc, char **argv);
 
-/* options_file.c, for options_parse(). */
+/* options_file.c, for options_parse(). @given: see option_read_line(). */
 int options_check_save(const struct options *opt);
 int options_check_served(const struct options *opt);
 int options_check_evict(const struct options *opt);
-int options_take_file(struct options *opt);
+int options_take_file(struct options *opt, uint64_t given);
 
 /* The pages that cold memory comes in. */
 uint64_t options_cold_page(const struct options *opt);

@@ -49,29 +49,30 @@ int options_check_evict(const struct options *opt)
 }
 
 /* What the file says, and the command line may only repeat. */
-static int from_file(uint64_t *field, uint64_t value, const char *what,
-		     const struct state *state)
+static int from_file(const struct state *state, uint64_t given, const char *name,
+		     uint64_t *field, uint64_t value)
 {
-	if (*field != OPTION_UNSET && *field != value)
-		return say_error("%s: %s is %" PRIu64 " there, not %" PRIu64,
-				 state->name, what, value, *field);
+	if (option_is_given(&options_table, given, name) && *field != value)
+		return say_error("%s: --%s is %" PRIu64 " there, not %" PRIu64,
+				 state->name, name, value, *field);
 	*field = value;
 	return 0;
 }
 
-int options_take_file(struct options *opt)
+int options_take_file(struct options *opt, uint64_t given)
 {
-	const struct state_header *header = &opt->restore->header;
+	const struct state *state = opt->restore;
+	const struct state_header *header = &state->header;
 
-	if (opt->kernel || opt->initrd || opt->boots || opt->cold_file ||
-	    opt->backing || opt->apf != APF_DEFAULT || opt->apf_intid)
+	if (opt->kernel || opt->initrd || option_is_given(&options_table, given, "append") ||
+	    opt->cold_file || opt->backing || opt->apf != APF_DEFAULT || opt->apf_intid)
 		return say_error("--restore: the VM has its kernel, command line, memory and APF");
 	opt->cold_ro = header->cold_ro;
 	opt->sve = header->sve;
 	opt->no_gic = header->no_gic;
 	opt->counter = header->counter;
-	return from_file(&opt->mem_mib, header->mem_mib, "--mem", opt->restore) ||
-	       from_file(&opt->cold_mib, header->cold_mib, "--cold", opt->restore) ||
-	       from_file(&opt->cpus, header->cpus, "--cpus", opt->restore) ||
-	       from_file(&opt->seed, header->seed, "--seed", opt->restore) ? -1 : 0;
+	return from_file(state, given, "mem", &opt->mem_mib, header->mem_mib) ||
+	       from_file(state, given, "cold", &opt->cold_mib, header->cold_mib) ||
+	       from_file(state, given, "cpus", &opt->cpus, header->cpus) ||
+	       from_file(state, given, "seed", &opt->seed, header->seed) ? -1 : 0;
 }

@@ -2,9 +2,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,35 +10,21 @@
 
 #define NS_PER_MS	UINT64_C(1000000)
 
-enum seen {
-	SEEN_WHEN = 1,
-	SEEN_FAIL = 2,
-	SEEN_ORDER = 4,
-	SEEN_BATCH = 8,
+#define INTO	((struct policy *)NULL)
+
+/* What a word of SPEC decides: when the answer comes, and whether it is an error. */
+enum settles {
+	SETTLES_WHEN = 1,
+	SETTLES_FAIL = 2,
 };
 
 struct parser {
 	const struct policy_list *list;
 	struct policy policy;
-	unsigned int seen;
-	char *why;
-	size_t size;
+	struct reason why;
 };
 
-static int reject(struct parser *p, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int reject(struct parser *p, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(p->why, p->size, format, args);
-	va_end(args);
-	return -1;
-}
-
-/* strtoull() takes blanks and signs; a range or a count has neither. */
+/* strtoull() takes blanks and signs; a range or a time has neither. */
 static int parse_digits(const char *text, const char **end, uint64_t *value)
 {
 	char *stop;
@@ -54,20 +37,6 @@ static int parse_digits(const char *text, const char **end, uint64_t *value)
 	return errno ? -1 : 0;
 }
 
-static unsigned int suffix_shift(char c)
-{
-	switch (c) {
-	case 'K':
-		return 10;
-	case 'M':
-		return 20;
-	case 'G':
-		return 30;
-	default:
-		return 0;
-	}
-}
-
 /* A bound of a range: a page number, or bytes if it has a suffix. */
 static int parse_bound(struct parser *p, const char *text, uint32_t *page)
 {
@@ -76,20 +45,20 @@ static int parse_bound(struct parser *p, const char *text, uint32_t *page)
 	const char *end;
 
 	if (parse_digits(text, &end, &value))
-		return reject(p, "'%s' is not a page number", text);
-	shift = suffix_shift(*end);
+		return option_reject(&p->why, "'%s' is not a page number", text);
+	shift = option_suffix_shift(*end);
 	if (end[shift ? 1 : 0])
-		return reject(p, "'%s' is not a page number", text);
+		return option_reject(&p->why, "'%s' is not a page number", text);
 	if (shift) {
 		unit = p->list->page_size;
 		if (value > (UINT64_MAX >> shift) || (value << shift) % unit)
-			return reject(p, "'%s' is not a multiple of the page size, %" PRIu64,
-				      text, unit);
+			return option_reject(&p->why, "'%s' is not a multiple of the page size, %"
+					     PRIu64, text, unit);
 		value = (value << shift) / unit;
 	}
 	if (value > p->list->pages)
-		return reject(p, "'%s' is beyond the %" PRIu32 " pages of the cold region",
-			      text, p->list->pages);
+		return option_reject(&p->why, "'%s' is beyond the %" PRIu32
+				     " pages of the cold region", text, p->list->pages);
 	*page = value;
 	return 0;
 }
@@ -104,55 +73,37 @@ static int parse_range(struct parser *p, char *text)
 	}
 	if (!strcmp(text, "ram")) {
 		if (!p->list->ordinary)
-			return reject(p,
-				      "'ram' is always there, but with --restore, --evict or --pageout");
+			return option_reject(&p->why,
+					     "'ram' is always there, but with --restore, --evict or --pageout");
 		p->policy.start = p->list->pages;
 		p->policy.end = p->list->pages + p->list->ordinary;
 		return 0;
 	}
 	second = strchr(text, '-');
 	if (!second)
-		return reject(p, "'%s' is neither 'all' nor START-END, nor 'ram'", text);
+		return option_reject(&p->why, "'%s' is neither 'all' nor START-END, nor 'ram'",
+				     text);
 	*second++ = '\0';
 	if (parse_bound(p, text, &p->policy.start) ||
 	    parse_bound(p, second, &p->policy.end))
 		return -1;
 	if (p->policy.start >= p->policy.end)
-		return reject(p, "%s-%s is an empty range", text, second);
-	return 0;
-}
-
-static int set_now(struct parser *p, const char *value)
-{
-	(void)value;
-	p->policy.delay_ns = 0;
-	return 0;
-}
-
-static int set_never(struct parser *p, const char *value)
-{
-	(void)value;
-	p->policy.answer = POLICY_NEVER;
-	return 0;
-}
-
-static int set_fail(struct parser *p, const char *value)
-{
-	(void)value;
-	p->policy.answer = POLICY_FAIL;
+		return option_reject(&p->why, "%s-%s is an empty range", text, second);
 	return 0;
 }
 
 /* Milliseconds with a decimal fraction, exact to the nanosecond. */
-static int set_delay(struct parser *p, const char *value)
+static int take_delay(const struct option_row *row, void *into, const char *text,
+		      struct reason *why)
 {
+	struct policy *policy = into;
 	uint64_t unit = NS_PER_MS;
 	const char *end;
 	uint64_t ms, ns;
 
-	if (parse_digits(value, &end, &ms) || ms > POLICY_DELAY_MAX_MS)
-		return reject(p, "delay=%s is not a time between 0 and %d ms",
-			      value, POLICY_DELAY_MAX_MS);
+	if (parse_digits(text, &end, &ms) || ms > row->max)
+		return option_reject_value(row, text, why,
+					   "is not a time between 0 and %" PRIu64 " ms", row->max);
 	ns = ms * NS_PER_MS;
 	if (*end == '.' && isdigit((unsigned char)end[1])) {
 		while (isdigit((unsigned char)*++end)) {
@@ -161,86 +112,43 @@ static int set_delay(struct parser *p, const char *value)
 		}
 	}
 	if (*end)
-		return reject(p, "delay=%s is not a number of milliseconds", value);
-	p->policy.delay_ns = ns;
+		return option_reject_value(row, text, why, "is not a number of milliseconds");
+	policy->delay_ns = ns;
 	return 0;
 }
 
-static int set_order(struct parser *p, const char *value)
-{
-	static const char *const name[] = { "fifo", "lifo", "shuffle" };
-	unsigned int i;
+static const char *const order_words[] = { "fifo", "lifo", "shuffle", NULL };
 
-	for (i = 0; i < ARRAY_SIZE(name); i++) {
-		if (!strcmp(value, name[i])) {
-			p->policy.order = (enum policy_order)i;
-			return 0;
-		}
-	}
-	return reject(p, "order=%s is none of fifo, lifo, shuffle", value);
-}
-
-static int set_batch(struct parser *p, const char *value)
-{
-	const char *end;
-	uint64_t n;
-
-	if (parse_digits(value, &end, &n) || *end || !n || n > POLICY_BATCH_MAX)
-		return reject(p, "batch=%s is not between 1 and %d", value,
-			      POLICY_BATCH_MAX);
-	p->policy.batch = n;
-	return 0;
-}
-
-static const struct word {
-	const char *name;
-	bool has_value;
-	unsigned int seen;
-	int (*set)(struct parser *p, const char *value);
-} words[] = {
-	{ "now",   false, SEEN_WHEN,             set_now },
-	{ "delay", true,  SEEN_WHEN,             set_delay },
-	{ "never", false, SEEN_WHEN | SEEN_FAIL, set_never },
-	{ "fail",  false, SEEN_FAIL,             set_fail },
-	{ "order", true,  SEEN_ORDER,            set_order },
-	{ "batch", true,  SEEN_BATCH,            set_batch },
+static const struct option_row rows[] = {
+	{ "now", OPTION_CONST, OPTION_AT(INTO->delay_ns), .min = 0, .settles = SETTLES_WHEN,
+	  .help = "at once" },
+	{ "delay", OPTION_OWN, .max = POLICY_DELAY_MAX_MS, .value = "MS", .take = take_delay,
+	  .settles = SETTLES_WHEN, .help = "after that time, which may have a fraction" },
+	{ "never", OPTION_CONST, OPTION_AT(INTO->answer), .min = POLICY_NEVER,
+	  .settles = SETTLES_WHEN | SETTLES_FAIL, .help = "no answer" },
+	{ "fail", OPTION_CONST, OPTION_AT(INTO->answer), .min = POLICY_FAIL,
+	  .settles = SETTLES_FAIL,
+	  .help = "the answer is 'this page is lost', now or delayed" },
+	{ "order", OPTION_WORD, OPTION_AT(INTO->order), .words = order_words, .preset = "fifo",
+	  .help = "in which order the pages of a batch are answered" },
+	{ "batch", OPTION_NUMBER, OPTION_AT(INTO->batch), 1, POLICY_BATCH_MAX, "N",
+	  "hold requests until N wait, or twice the delay has passed", "1" },
 };
 
-static int parse_word(struct parser *p, char *text)
+const struct option_table policy_words = { .rows = rows, .count = ARRAY_SIZE(rows) };
+
+static int parse_spec(struct parser *p, const char *text)
 {
-	char *value = strchr(text, '=');
-	unsigned int i;
+	uint64_t given;
 
-	if (value)
-		*value++ = '\0';
-	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(text, words[i].name))
-			continue;
-		if (words[i].has_value != !!value)
-			return reject(p, words[i].has_value ? "'%s' needs a value" :
-				      "'%s' takes no value", text);
-		if (p->seen & words[i].seen)
-			return reject(p, "'%s' contradicts or repeats what stands before it",
-				      text);
-		p->seen |= words[i].seen;
-		return words[i].set(p, value);
-	}
-	return reject(p, "'%s' is none of now, delay=MS, never, fail, order=, batch=",
-		      text);
-}
-
-static int parse_spec(struct parser *p, char *text)
-{
-	char *word;
-
-	while ((word = strsep(&text, ","))) {
-		if (parse_word(p, word))
-			return -1;
-	}
-	if ((p->seen & SEEN_BATCH) && !p->policy.delay_ns)
-		return reject(p, "batch=N needs delay=MS (part of a batch goes after twice that)");
-	if ((p->seen & SEEN_ORDER) && !(p->seen & SEEN_BATCH))
-		return reject(p, "order= needs batch=N");
+	if (option_read_spec(&policy_words, &p->policy, text, &given, &p->why))
+		return -1;
+	if (!option_is_given(&policy_words, given, "batch"))
+		return option_is_given(&policy_words, given, "order") ?
+		       option_reject(&p->why, "order= needs batch=N") : 0;
+	if (!p->policy.delay_ns)
+		return option_reject(&p->why,
+				     "batch=N needs delay=MS (part of a batch goes after twice that)");
 	return 0;
 }
 
@@ -249,7 +157,7 @@ static int parse_policy(struct parser *p, char *text)
 	char *spec = strchr(text, ':');
 
 	if (!spec)
-		return reject(p, "'%s' is not RANGE:SPEC", text);
+		return option_reject(&p->why, "'%s' is not RANGE:SPEC", text);
 	*spec++ = '\0';
 	if (parse_range(p, text))
 		return -1;
@@ -271,16 +179,15 @@ void policy_list_init(struct policy_list *list, uint32_t pages, uint32_t ordinar
 int policy_list_add(struct policy_list *list, const char *text, char *why,
 		    size_t size)
 {
-	struct parser p = { .list = list, .why = why, .size = size };
+	struct parser p = { .list = list, .why = { .text = why, .size = size } };
 	char *copy;
 	int ret;
 
-	p.policy.batch = 1;
 	if (list->count == POLICY_MAX)
-		return reject(&p, "more than %d policies", POLICY_MAX - 1);
+		return option_reject(&p.why, "more than %d policies", POLICY_MAX - 1);
 	copy = strdup(text);
 	if (!copy)
-		return reject(&p, "no memory");
+		return option_reject(&p.why, "no memory");
 	ret = parse_policy(&p, copy);
 	free(copy);
 	if (!ret)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../common/option_table.h"
+
 #define POLICY_MAX		16
 #define POLICY_BATCH_MAX	256
 #define POLICY_DELAY_MAX_MS	3600000
@@ -58,6 +60,9 @@ struct policy_list {
 
 void policy_list_init(struct policy_list *list, uint32_t pages, uint32_t ordinary,
 		      uint32_t page_size);
+/* The words of SPEC. */
+extern const struct option_table policy_words;
+
 /* Returns 0, or -1 with the reason in @why and the list as it was. */
 int policy_list_add(struct policy_list *list, const char *text, char *why,
 		    size_t size);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "counter.h"
+#include "../common/counter.h"
 #include "machine.h"
 #include "state.h"
 #include "util.h"

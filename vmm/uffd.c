@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "../bench/content.h"
+#include "../common/content.h"
 #include "kept.h"
 #include "state.h"
 #include "uffd.h"

@@ -8,14 +8,16 @@
 
 #include "util.h"
 
-/* One write for the whole line, so that lines of several threads do not mix. */
+const char *say_program = "apfvm";
+
 static void say(const char *format, va_list args, const char *reason)
 {
 	char text[512];
 
 	vsnprintf(text, sizeof(text), format, args);
-	fprintf(stderr, "apfvm: %s%s%s\n", text, reason ? ": " : "",
-		reason ? reason : "");
+	/* All of the line at once, so that lines of several threads do not mix. */
+	fprintf(stderr, "%s: %s%s%s\n", say_program, text,
+		reason ? ": " : "", reason ? reason : "");
 }
 
 int say_error(const char *format, ...)

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "../common/array_size.h"
+
 #define MIB		(UINT64_C(1) << 20)
 
 /*
@@ -17,7 +18,10 @@
 /* From outside, with --save: save the VM now. */
 #define SIGNAL_SAVE	SIGUSR2
 
-/* Print "apfvm: MESSAGE" on stderr and return -1, for `return say_error(...)`. */
+/* The program that messages begin with, apfvm if it says nothing else. */
+extern const char *say_program;
+
+/* Print "PROGRAM: MESSAGE" on stderr and return -1, for `return say_error(...)`. */
 int say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, with ": " and the text of errno behind it. */
 int say_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));

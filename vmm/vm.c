@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "counter.h"
+#include "../common/counter.h"
 #include "util.h"
 #include "vm.h"
 

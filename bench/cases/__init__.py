@@ -6,7 +6,8 @@ A module has
                           makes. chosen(name) says whether $T lets a name through;
 and may have
     goals(table)          [Goal]: what was to be reached, and what was;
-    sections(table)       [page.Section] of the report.
+    sections(table)       [page.Section] of the report;
+    summary(table)        [text], parts of the summary, which is Markdown.
 table is a bench.rows.Table of all rows that were measured, which may be none of this case.
 """
 
@@ -15,6 +16,8 @@ import importlib
 from collections.abc import Callable
 
 MODULES = ("levels", "backings", "workloads", "postcopy", "guests", "parallel", "profile", "memory")
+# First word of many a case: who touches the missing pages, the tasks or the guest's kernel for them.
+FAULTS = ("user-faults", "kernel-faults")
 
 
 @dataclasses.dataclass
@@ -48,3 +51,8 @@ class Goal:
 
 def modules():
     return [importlib.import_module(f"bench.cases.{name}") for name in MODULES]
+
+
+def goals(table):
+    """Of all cases."""
+    return [goal for module in modules() if hasattr(module, "goals") for goal in module.goals(table)]

@@ -9,10 +9,11 @@ emulated disk has not.
 import dataclasses
 import shlex
 
-from bench import page, report
+from bench import markdown, page
 from bench.cases import Boot, machine
 from bench.page import Section
 from bench.rows import Sample
+from lab.result import ResultError, sum_stats
 
 ROUNDS = 3
 TASKS, PAGES = 8, 512
@@ -54,7 +55,7 @@ class Backing:
 
 def append(level, *steps):
     job = ",:,".join(map(machine.words, steps))
-    return f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append} -- {job}"
+    return f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.guest} -- {job}"
 
 
 def keep(wait_ms):
@@ -96,9 +97,10 @@ ended 0
 
 
 def kind_of_guest(name):
-    level = machine.LEVELS[name]
-    return "none" if level.value == "off" or name == "halt" else \
-        "user" if level.append else "kernel"
+    """The level whose saved guest this one restores."""
+    if name not in machine.TOLD:
+        return "off"
+    return "announce" if machine.LEVELS[name].guest else "kernel"
 
 
 def snapshot_scenario(backing, turn):
@@ -131,14 +133,14 @@ def kept(found, name):
     """When apfkeep began, and when each 64th of its work was done, in ms; an error if a page was bad."""
     records = [record["run"] for record in found if record.get("run", {}).get("label") == "keep"]
     if not records or records[-1]["pages_bad"]:
-        raise report.ReportError(f"{name}: apfkeep found bad pages, or did not end: {records}")
+        raise ResultError(f"{name}: apfkeep found bad pages, or did not end: {records}")
     record = records[-1]
     return [tick * 1000 / record["frequency"] for tick in (record["begun"], *record["progress"])]
 
 
 def stats_of(found):
     """KVM's counts over all of this life of the VM."""
-    return report.sum_stats([record for record in found if record.get("stats") == "end"][-1])
+    return sum_stats([record for record in found if record.get("stats") == "end"][-1])
 
 
 def kept_read(backing):
@@ -275,14 +277,14 @@ def boots(full, chosen):
 
 # --- the report ---
 
+TITLE = "Where pages really come from"
 WORDS = {
-    "snapshot": "A VM saved with 16 MiB of data, restored with its memory mapped from the file, page by "
-                "page; 8 tasks go round that data until they have done a fixed amount of work",
+    "snapshot": "A VM is restored with its memory mapped from a file, page by page; then 8 tasks visit "
+                "their 16 MiB of data again and again until they have done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
-    "swap": "A VM in a memory cgroup of half its memory: while it is idle all it has goes to swap "
-            "(`memory.reclaim`); then 8 tasks go round their 16 MiB in it until they have done a fixed "
-            "amount of work",
-    "socket": "Pages served by another process, which has the userfaultfd over a socket",
+    "swap": "A VM runs in a memory cgroup of half its memory. While it is idle the host moves all its "
+            "memory to swap (`memory.reclaim`); then 8 tasks do the same work",
+    "socket": "Another process serves 512 pages; it has the userfaultfd, which came over a socket",
 }
 
 
@@ -297,6 +299,21 @@ def row(table, case, level, page_ms):
             f"{value('announcements'):.0f}", f"{value('halts'):.0f}", f"{value('waited for'):.0f}")
 
 
+def summary_table(table, metric):
+    rows = [(case, f"{page_ms:g}", *markdown.of_levels(table, case, TASKS, page_ms, metric))
+            for case in KINDS for page_ms in table.known("page_ms", case=case, metric=metric)]
+    return markdown.table(("pages come from", "page latency, ms", *markdown.SHOWN), rows)
+
+
+def summary(table):
+    if not table.select(case=set(KINDS)):
+        return []
+    return [f"## {TITLE}\n", *(f"- *{case}*: {words}." for case, words in WORDS.items()),
+            "\nMilliseconds until the work is done:\n", summary_table(table, "work"),
+            "Milliseconds until the guest runs, in the mean, at 0.9 of its full speed:\n",
+            summary_table(table, "0.9 of full speed")]
+
+
 def sections(table):
     found = []
     for case in KINDS:
@@ -308,6 +325,6 @@ def sections(table):
                  "stage-2 aborts", "announced", "halts", "waited for"), rows))
     if not found:
         return []
-    return [Section("Where pages really come from", page.paragraph(
-        "In virtual time, one vCPU. The disk answers each request after a fixed time (null_blk), as "
-        "many at once as are asked for.") + "".join(found))]
+    return [Section(TITLE, page.paragraph(
+        "In virtual time, one vCPU. The disk (null_blk) answers each request after a fixed time and takes "
+        "any number of requests at once.") + "".join(found))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The matrix: levels, vCPUs, tasks, page latencies, user and kernel mode, in virtual time.
+"""The matrix: levels, vCPUs, tasks, page latencies, faults of tasks and of the kernel, in virtual time.
 
 One boot has one VM per level, each of which does all runs that there are for its number of
 vCPUs. So the levels are interleaved, and each boot has its own ceiling to compare with.
@@ -7,7 +7,7 @@ vCPUs. So the levels are interleaved, and each boot has its own ceiling to compa
 
 import dataclasses
 
-from bench.cases import Boot, machine
+from bench.cases import FAULTS, Boot, machine
 from bench.cases.levels_report import goals, sections  # noqa: F401
 from bench.rows import Sample
 
@@ -33,7 +33,7 @@ PER_FAULT = {
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What all levels do."""
+    """What all levels do. kernel: the guest's kernel touches the pages, in write(2)."""
 
     vcpus: int
     tasks: int
@@ -44,8 +44,7 @@ class Run:
     each: int = 0
 
     def case(self):
-        return ("kernel" if self.kernel else "user") + ("+same-page" if self.same_page else "") \
-            + ("+bystander" if self.bystander else "")
+        return FAULTS[self.kernel] + "+same-page" * self.same_page + "+bystander" * self.bystander
 
     def name(self):
         return f"{self.case()}-v{self.vcpus}-t{self.tasks}-{self.page_ms:g}ms"

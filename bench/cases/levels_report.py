@@ -2,11 +2,9 @@
 """What the matrix says: goals, plots, tables."""
 
 from bench import curves, page
-from bench.cases import Goal
+from bench.cases import FAULTS, Goal
 from bench.page import Section
 
-CALLED = {"off": "off", "halt": "halt", "pend": "pend only", "announce": "announce",
-          "kernel": "announce + kernel"}
 MISSING = ("off", "halt", "pend", "announce", "kernel")
 FASTER = MISSING[1:]
 # Ours, and what it was to reach.
@@ -14,6 +12,10 @@ OURS = "kernel"
 OVERLAP = ((10, 0.99), (2, 0.96), (0.5, 0.8))
 ALONE = ((10, 0.5), (2, 2))
 BREAK_EVEN_US, WORST_GAP, ABORTS, HYPERCALLS = 50, 1.2, 1.1, 0.002
+
+
+def words(case):
+    return case.replace("-", " ")
 
 
 def span(row, digits=3):
@@ -31,14 +33,14 @@ def goal(what, wanted, row, met, note="", digits=3):
 
 
 def short_of(row, wanted):
-    """By how much, and what one page then costs too much."""
+    """A note for a goal that is missed."""
     if row is None or row["value"] >= wanted:
         return ""
     return f"short by {wanted - row['value']:.3f}"
 
 
 def overlap_goals(table):
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         for ms, wanted in OVERLAP:
             row = table.get(case, OURS, 1, 8, ms, "overlap")
             strict = table.value(case, OURS, 1, 8, ms, "overlap, strict")
@@ -46,13 +48,13 @@ def overlap_goals(table):
             if strict is not None:
                 missed = f", short by {wanted - strict:.3f}" * (strict < wanted)
                 note = f"{note}{', ' if note else ''}by the strict bound {strict:.3f}{missed}"
-            yield goal(f"overlap, {case} mode, 8 tasks, {ms:g} ms", f">= {wanted}", row,
+            yield goal(f"overlap, {words(case)}, 8 tasks, {ms:g} ms", f">= {wanted}", row,
                        lambda value, wanted=wanted: value >= wanted, note)
 
 
 def many_tasks_goals(table):
     """The same with more tasks: where a fault costs more than latency / tasks, nothing helps."""
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         for ms, wanted in OVERLAP:
             rows = [row for tasks, row in table.curve("tasks", case=case, level=OURS, vcpus=1,
                                                       page_ms=ms, metric="overlap") if tasks > 8]
@@ -60,11 +62,11 @@ def many_tasks_goals(table):
             note = ", ".join(f"{row['tasks']} tasks {row['value']:.3f}" for row in rows)
             if rows and worst["value"] < wanted:
                 note += f"; at {worst['tasks']} tasks a page has {1000 * ms / worst['tasks']:.0f} us"
-            yield goal(f"overlap, {case} mode, more tasks, {ms:g} ms", f">= {wanted}", worst,
+            yield goal(f"overlap, {words(case)}, more tasks, {ms:g} ms", f">= {wanted}", worst,
                        lambda value, wanted=wanted: value >= wanted, note)
 
 
-def ratios(table, other, case="user", level=OURS):
+def ratios(table, other, case=FAULTS[0], level=OURS):
     """[(page_ms, wall of the other level / wall of ours)] where both were run, 8 tasks."""
     found = []
     for ms in table.known("page_ms", case=case, vcpus=1, tasks=8, level=level, metric="wall"):
@@ -89,13 +91,13 @@ def break_even_goals(table):
     for other in ("off", "halt"):
         points = ratios(table, other)
         us = break_even_us(points)
-        what = f"page latency at which announcing stops paying, against {other}, 8 tasks"
+        what = f"page latency below which level {OURS} is slower than {other}, 8 tasks"
         if us is None or points[0][0] > 0.05:
             yield Goal(what, f"< {BREAK_EVEN_US} us", None, False)
             continue
         never = points[0][1] >= 1 and us == 1000 * points[0][0]
         yield Goal(what, f"< {BREAK_EVEN_US} us", f"below {us:.0f} us" if never else f"{us:.0f} us",
-                   us < BREAK_EVEN_US, "it pays at all that was measured" if never else "")
+                   us < BREAK_EVEN_US, "no latency measured was that short" if never else "")
 
 
 def worst_of(rows):
@@ -117,20 +119,20 @@ def hypercall_goal(table):
         yield Goal("hypercalls per fault", "0", None, False)
         return
     added = means[OURS] - means["off"]
-    yield Goal("hypercalls per fault, beyond those at off", "0", f"{max(0, added):.3f}",
-               added < HYPERCALLS, f"{means['off']:.4f} at off, {means[OURS]:.4f} at announce + "
-               "kernel, mean of all runs: the guest's kernel asks for random numbers now and then")
+    yield Goal("hypercalls per fault, above those at off", "0", f"{max(0, added):.3f}",
+               added < HYPERCALLS, f"{means['off']:.4f} at off, {means[OURS]:.4f} at {OURS}, mean of "
+               "all runs: the guest's kernel asks for random numbers now and then")
 
 
 def count_goals(table):
     ours = ("announce", "kernel")
     gap = worst_of(table.select(metric="worst gap, of the ceiling's", level=OURS))
-    yield goal("worst gap of a bystander, of that with all memory there", f"<= {WORST_GAP}", gap,
+    yield goal("worst gap of a bystander / its worst gap at the ceiling", f"<= {WORST_GAP}", gap,
                lambda value: value <= WORST_GAP, where(gap))
     yield from hypercall_goal(table)
     yield abort_goal([row for row in table.select(metric="stage-2 aborts per fault", level=ours)
                       if row["page_ms"] and "same-page" not in row["case"]
-                      and not (row["level"] == "announce" and row["case"].startswith("kernel"))])
+                      and not (row["level"] == "announce" and row["case"].startswith(FAULTS[1]))])
 
 
 def abort_goal(rows):
@@ -146,10 +148,10 @@ def abort_goal(rows):
 
 
 def alone_goals(table):
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         for ms, wanted in ALONE:
             row = table.get(case, OURS, 1, 1, ms, "slower than off")
-            yield goal(f"one task, nothing else to do, {case} mode, {ms:g} ms: slower than off",
+            yield goal(f"one task alone, {words(case)}, {ms:g} ms: slower than off",
                        f"<= {wanted} %", row, lambda value, wanted=wanted: value <= wanted,
                        digits=2)
 
@@ -160,57 +162,55 @@ def goals(table):
 
 
 def levels_curves(table, metric, along, levels=MISSING, **fixed):
-    return [(CALLED.get(level, level), level,
-             table.curve(along, level=level, metric=metric, **fixed)) for level in levels]
+    return [(level, table.curve(along, level=level, metric=metric, **fixed)) for level in levels]
 
 
 BOUND = (
-    "Possible is what no schedule on one CPU can beat: all the work, as long as it takes at the "
-    "ceiling; or each task's pages one after the other, latency and own work, whichever is longer: "
-    "max(W, (pages x latency + W) / tasks), where W is the wall time of the ceiling. By the "
-    "strict bound a task's own work between its pages counts as lost, too: "
-    "max(W, pages x latency / tasks). A page's latency is what the server of the pages is told to "
-    "wait; what it takes to ask it, and to bring the answer, is overhead here.")
+    "Overlap is the shortest time that any schedule on one CPU could take, divided by the time that the "
+    "run took. That shortest time is max(W, (pages x latency + W) / tasks). W, the wall time at the "
+    "ceiling, is all the work; the other term is one task's pages one after the other, with the latency "
+    "and the task's own work. The strict bound, max(W, pages x latency / tasks), counts a task's own "
+    "work between its pages as lost. A page's latency is the time that the server of the pages is told "
+    "to wait. The time to ask the server and to bring the answer is overhead.")
 
 
 def overlap_section(table):
     body = page.paragraph(BOUND)
-    for case, said in (("user", "Tasks touch pages themselves"),
-                       ("kernel", "The guest's kernel touches them, in write(2)")):
+    for case, said in zip(FAULTS, ("Tasks touch pages themselves",
+                                   "The guest's kernel touches them, in write(2)")):
         points = {row["page_ms"] for row in table.select(case=case, vcpus=1, tasks=8,
                                                          metric="overlap") if row["page_ms"] >= 0.03}
         body += page.figure(
             curves.plot(levels_curves(table, "overlap", "page_ms", case=case, vcpus=1, tasks=8,
                                       page_ms=points), "page latency, ms",
-                        "part of what is possible", yrange="[0:1.05]", references=(1,)),
-            f"{said}, 8 on one vCPU: throughput, as a part of what is possible.",
+                        "overlap", yrange="[0:1.05]", references=(1,)),
+            f"{said}, 8 tasks on one vCPU: overlap.",
             f"^{case}-v1-t8-")
     return Section("How much of the waiting is overlapped", body)
 
 
 def cost_of_a_fault(table):
     """What 8 tasks take per page of 0.03 ms: then the CPU is the limit, and no time is idle."""
-    ours, ceiling = (table.value("user", level, 1, 8, 0.03, "wall per fault")
+    ours, ceiling = (table.value(FAULTS[0], level, 1, 8, 0.03, "wall per fault")
                      for level in (OURS, "ceiling"))
     if not ours or not ceiling:
         return ""
     return page.paragraph(
-        f"With 8 tasks and pages of 0.03 ms there is always something to do: {ours:.0f} us of "
-        f"instructions per page, of which {ceiling:.0f} are the tasks' own work, so a fault costs "
-        f"{ours - ceiling:.0f}. Where latency / tasks is less than {ours:.0f} us, that is the limit, "
-        "whatever is overlapped. On hardware the server of the pages and the workers have CPUs of "
-        "their own; here all of it stands on one timeline. Below, Where the instructions go has the "
-        "parts.")
+        f"With 8 tasks and pages of 0.03 ms the CPU is never idle. A page takes {ours:.0f} us of "
+        f"instructions, of which {ceiling:.0f} us are the tasks' own work, so a fault costs "
+        f"{ours - ceiling:.0f} us. Where latency / tasks is less than {ours:.0f} us, the CPU is the limit. "
+        "On hardware the server of the pages and the workers have CPUs of their own; here they share "
+        "one timeline with the guest. The section Where the instructions go has the parts.")
 
 
 def tasks_section(table):
     body = cost_of_a_fault(table)
-    for case in ("user", "kernel"):
+    for case in FAULTS:
         body += page.figure(
             curves.plot(levels_curves(table, "speed-up", "tasks", FASTER, case=case, vcpus=1, page_ms=10),
                         "tasks", "times off", logs="xy", yrange="[0.5:100]", references=(1,)),
-            f"Pages of 10 ms, {case} mode, one vCPU: how many times as fast as off.",
-            f"^{case}-v1-t[0-9]+-10ms", "bench" if case == "user" else "bench-full")
+            f"Pages of 10 ms, {words(case)}, one vCPU: how many times as fast as off.",
+            f"^{case}-v1-t[0-9]+-10ms", "bench" if case == FAULTS[0] else "bench-full")
         body += grid(table, case)
     return Section("More tasks, more to gain", body)
 
@@ -227,10 +227,9 @@ def grid(table, case):
                                for ms, value in zip(latencies, values))))
     if not lines:
         return ""
-    return (page.paragraph(f"Part of what is possible, {case} mode, announce + kernel, one vCPU. "
-                           "Green and red: 8 tasks or more, where a goal is set. Where many short "
-                           "latencies leave less time per page than a fault costs, the CPU is "
-                           "the limit.")
+    return (page.paragraph(f"Overlap, {words(case)}, level {OURS}, one vCPU. Green and red: the goal is "
+                           "met or missed, where there is one for 8 tasks or more. Where latency / tasks "
+                           "is less than a fault costs, the CPU is the limit.")
             + page.table(("tasks", *(f"{ms:g} ms" for ms in latencies)), lines))
 
 
@@ -243,9 +242,9 @@ def shade(value, wanted):
 
 def break_even_section(table):
     def curve(level):
-        return [(x, row) for x, row in table.curve("page_ms", case="user", vcpus=1, tasks=8,
+        return [(x, row) for x, row in table.curve("page_ms", case=FAULTS[0], vcpus=1, tasks=8,
                                                    level=level, metric="speed-up") if x <= 0.2]
-    svg = curves.plot([(CALLED[level], level, [(1000 * x, row) for x, row in curve(level)])
+    svg = curves.plot([(level, [(1000 * x, row) for x, row in curve(level)])
                        for level in FASTER], "page latency, us", "times off (dotted)", logs="",
                       yrange="[0:*]", references=(1,))
     rows = []
@@ -255,44 +254,45 @@ def break_even_section(table):
                 rows.append((other, f"{1000 * ms:g}", ("good" if ratio > 0.9995 else "bad",
                                                        f"{ratio:.3f}")))
     return Section("How short a page's latency may be", page.figure(
-        svg, "8 tasks, user mode, one vCPU: below the dotted line a level loses against off. "
-        "At 0 the server answers at once.", "^user-v1-t8-") + page.table(
-            ("against", "page latency, us", "announce + kernel is faster by"), rows))
+        svg, "8 tasks, user faults, one vCPU. Below the dotted line a level is slower than off. "
+        "With a latency of 0 the server answers at once.", f"^{FAULTS[0]}-v1-t8-") + page.table(
+            ("against", "page latency, us", f"time at that level / time at {OURS}"), rows))
 
 
 def bystander_section(table):
-    body = page.paragraph("The bystander is a real-time task with a timer of 1 ms that touches no "
-                          "missing page. Its worst gap is how long it waited between two wakeups.")
-    for case in ("user+bystander", "kernel+bystander", "user+same-page+bystander"):
+    body = page.paragraph("The bystander is a real-time task that a timer wakes every 1 ms and that "
+                          "touches no missing page. Its worst gap is the longest time between two of "
+                          "its wakeups.")
+    for case in (*(f"{case}+bystander" for case in FAULTS), f"{FAULTS[0]}+same-page+bystander"):
         body += page.figure(curves.plot(levels_curves(
             table, "worst gap", "page_ms", (*MISSING, "ceiling"), case=case, vcpus=1, tasks=8),
             "page latency, ms", "worst gap, ms", logs="xy", yrange="[0.8:100]"),
             f"{case}, 8 tasks, one vCPU.", f"^{case}-v1-t8-".replace("+", "[+]"),
-            "bench-full" if "kernel" not in case and "same" in case else "bench")
+            "bench-full" if "same" in case else "bench")
     rows = [(row["case"], row["vcpus"], row["tasks"], f"{row['page_ms']:g}",
-             CALLED[row["level"]], span(row, 2),
+             row["level"], span(row, 2),
              span(table.get(row["case"], row["level"], row["vcpus"], row["tasks"], row["page_ms"],
                             "p99 gap"), 2))
             for row in table.select(metric="worst gap", level=("off", "halt", "announce", "kernel"))]
-    return Section("What it does to those who miss no page", body + page.folded(
+    return Section("A task that misses no page", body + page.folded(
         "all gaps", page.table(("case", "vCPUs", "tasks", "page ms", "level", "worst gap, ms",
                                 "p99 gap, ms"), rows)))
 
 
 def alone_section(table):
-    body = page.paragraph("The losing case: one task, and nothing else that could run while its "
-                          "page is fetched. All that announcing adds is lost.")
-    for case in ("user", "kernel"):
+    body = page.paragraph("One task, and nothing else that the vCPU could run while a page is "
+                          "fetched: whatever an announcement costs is lost.")
+    for case in FAULTS:
         body += page.figure(curves.plot(levels_curves(
             table, "slower than off", "page_ms", FASTER, case=case,
             vcpus=1, tasks=1), "page latency, ms", "% slower than off", yrange="[-1:*]",
-            references=(0,)), f"One task, {case} mode, one vCPU.",
+            references=(0,)), f"One task, {words(case)}, one vCPU.",
             f"^{case}-v1-t1-")
     rows = []
     for row in table.select(metric="slower than off", tasks=1, level=OURS):
         rows.append((row["case"], row["vcpus"], f"{row['page_ms']:g}", span(row, 2)))
     return Section("Where it loses", body + page.table(
-        ("case", "vCPUs", "page ms", "announce + kernel, % slower than off"), rows))
+        ("case", "vCPUs", "page ms", f"{OURS}, % slower than off"), rows))
 
 
 COUNTS = ("exits per fault", "stage-2 aborts per fault", "hypercalls per fault",
@@ -305,7 +305,7 @@ def counts_section(table):
     for row in table.select(metric="exits per fault", tasks=8, level=MISSING):
         where_it_is = (row["case"], row["level"], row["vcpus"], row["tasks"], row["page_ms"])
         values = [table.value(*where_it_is, metric) for metric in COUNTS]
-        rows.append((row["case"], row["vcpus"], f"{row['page_ms']:g}", CALLED[row["level"]],
+        rows.append((row["case"], row["vcpus"], f"{row['page_ms']:g}", row["level"],
                      *("-" if value is None else f"{value:.2f}" for value in values)))
     if not rows:
         return Section("Counts", "")
@@ -325,8 +325,8 @@ def vcpus_section(table):
     if not rows:
         return Section("Several vCPUs", "")
     return Section("Several vCPUs", page.paragraph(
-        "On one timeline more vCPUs add work (IPIs, idle loops) and no speed. What counts here is "
-        "that the counts per fault stay what they are.") + page.table(
+        "On one timeline more vCPUs add work (IPIs, idle loops) and no speed. The counts per fault "
+        "should be those of one vCPU.") + page.table(
             ("case", "vCPUs", "tasks", "page ms", "overlap", "times off", "aborts per fault",
              "spurious per fault", "exits per fault"), rows))
 

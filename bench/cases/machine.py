@@ -1,39 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the cases share: the levels, and a scenario that runs one VM per level in one host."""
+"""What the cases share: a scenario that runs one VM per level in one host."""
 
 import contextlib
 import dataclasses
 import shlex
 
-from bench import report
 from lab import boot as lab_boot
 from lab import debian
+from lab.levels import LEVELS as OF_APF
+from lab.levels import PARAMETER_FILE
+from lab.result import ResultError, check_end, check_figures, check_silent, parse, run_figures
 
 PAGES_PER_MIB = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """value: of the host's parameter. append: to the guest's kernel command line."""
+    """host: value of the host's parameter. guest: on the command line of the guest's kernel.
 
-    value: str
-    append: str = ""
+    pend_only: value of the knob of that name.
+    """
+
+    host: str
+    guest: str
     pend_only: int = 0
 
     def words(self):
         """Arguments of the function level in sh."""
-        return f"{self.value} {self.pend_only}"
+        return f"{self.host} {self.pend_only}"
 
 
-# pend: told as the branch of 2026 does, by an interrupt of the guest's own priority that is only
-# pended. kernel: what our guest does unless it is told otherwise. ceiling: no page is missing.
+def level(name, pend_only=0):
+    return Level(OF_APF[name].host, OF_APF[name].guest, pend_only)
+
+
+# The levels of APF, and two more to compare them with. pend: as announce, but the interrupt is only
+# pended, with the priority that the guest gave it. ceiling: as off, but no page is missing.
 LEVELS = {
-    "off": Level("off"),
-    "halt": Level("halt"),
-    "pend": Level("on", "kvm_apf.kernel=0", pend_only=2),
-    "announce": Level("on", "kvm_apf.kernel=0"),
-    "kernel": Level("on"),
-    "ceiling": Level("off"),
+    "off": level("off"),
+    "halt": level("halt"),
+    "pend": level("announce", pend_only=2),
+    "announce": level("announce"),
+    "kernel": level("kernel"),
+    "ceiling": level("off"),
 }
 TOLD = ("pend", "announce", "kernel")
 
@@ -47,7 +56,7 @@ taskset -p {mask:x} $$ >/dev/null
 say() {{ echo "bench: $1" >/dev/console; }}
 # level VALUE-OF-PARAMETER PEND-ONLY
 level() {{
-	echo $1 >/sys/module/kvm-arm/parameters/apf || exit 99
+	echo $1 >{parameter} || exit 99
 	echo $2 >/sys/kernel/debug/kvm/apf/knobs/pend_only || exit 98
 }}
 # launch NAME ARGUMENT...
@@ -94,7 +103,7 @@ def rotated(turn, names=tuple(LEVELS)):
 
 
 def start(vcpus):
-    return START.format(mask=1 << vcpus)
+    return START.format(mask=1 << vcpus, parameter=PARAMETER_FILE)
 
 
 def words(step):
@@ -111,7 +120,7 @@ def vm(name, level, steps, vcpus=1, cold_mib=0, policies=(), options=(), boot=No
     arguments = shlex.join([
         "--kernel", boot["kernel"], "--initrd", f"/tmp/{name}/initrd", "--cpus", str(vcpus),
         "--cold", str(cold_mib), *policy,
-        "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.append}".strip(), *options])
+        "--append", f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.guest}".strip(), *options])
     return VM.format(name=name, level=level.words(), arguments=arguments,
                      modules=boot["modules"], job="\n".join(words(step) for step in steps))
 
@@ -136,18 +145,18 @@ def records(out, name, may_say=()):
     try:
         text = (out / f"{name}.result").read_text(errors="replace")
     except FileNotFoundError:
-        raise report.ReportError(f"{out}: {name}.result is missing: that VM did not run") from None
-    found = report.parse(text, name)
-    report.check_end(found, name)
+        raise ResultError(f"{out}: {name}.result is missing: that VM did not run") from None
+    found = parse(text, name)
+    check_end(found, name)
     for record in found:
         record["klog"] = [line for line in record.get("klog", ())
                           if not any(words in line for words in may_say)]
-    report.check_silent(found, name)
+    check_silent(found, name)
     return found
 
 
 def figures(found, label, name):
     """Of one run; an error if a page was not what it should be."""
-    one = report.run_figures(found, label, name)
-    report.check_figures(one, f"{name}, {label}", announces=False)
+    one = run_figures(found, label, name)
+    check_figures(one, f"{name}, {label}", announces=False)
     return one

@@ -6,8 +6,8 @@ import re
 from bench import page
 from bench.cases import Boot, machine
 from bench.page import Section
-from bench.report import ReportError
 from bench.rows import Sample
+from lab.result import ResultError
 
 VCPUS = 2
 TRACE = """\
@@ -39,7 +39,7 @@ def read(out):
     found = LINE.findall((out / "kmalloc").read_text())
     sizes = {(who, int(asked), int(got)) for who, asked, got in found}
     if not any(KINDS.get(who) == "per vCPU" for who, _, _ in sizes):
-        raise ReportError(f"no allocation for a vCPU was seen, only by {sorted(sizes)}")
+        raise ResultError(f"no allocation for a vCPU was seen, only by {sorted(sizes)}")
     for who, asked, got in sorted(sizes):
         kind = KINDS.get(who, f"by {who}()")
         yield Sample("memory", "kernel", VCPUS, 8, None, f"{kind}, asked for", "bytes", asked)
@@ -56,6 +56,6 @@ def sections(table):
     if not rows:
         return []
     return [Section("Memory in the host", page.paragraph(
-        "By the host kernel's tracepoint `kmem:kmalloc`. A VM has one workqueue besides. With APF off "
-        "there is a pointer per VM and one per vCPU. Again: `make bench T=memory`.")
+        "As the host kernel's tracepoint `kmem:kmalloc` reports it. Each VM also has one workqueue. With APF "
+        "off there is one pointer per VM and one per vCPU. Again: `make bench T=memory`.")
         + page.table(("allocated", "bytes"), rows))]

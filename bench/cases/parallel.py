@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Wall-clock beside the virtual time: the emulated CPUs really run at the same time.
 
-Times of an emulator on a PC: only whether a level is faster than another is worth
-knowing, and whether that is more than chance. So: several rounds, levels interleaved, medians,
-and an exact Mann-Whitney test against off.
+These are times of an emulator on a PC. They only tell whether one level is faster than another by
+more than chance: several rounds, levels interleaved, medians, and an exact Mann-Whitney test
+against off.
 """
 
 from bench import page, ranks
 from bench.cases import Boot, levels, machine
-from bench.cases.levels_report import CALLED, span
+from bench.cases.levels_report import span
 from bench.page import Section
 from bench.rows import Sample
 
@@ -65,12 +65,12 @@ def sections(table):
         key = (row["case"], row["level"], VCPUS, row["tasks"], row["page_ms"])
         off = table.value(row["case"], "off", *key[2:], "wall")
         p = table.value(*key, "p against off")
-        rows.append((row["case"], f"{row['page_ms']:g}", CALLED[row["level"]], span(row, 0),
+        rows.append((row["case"], f"{row['page_ms']:g}", row["level"], span(row, 0),
                      f"{off / row['value']:.2f}", "-" if p is None else f"{p:.3f}", row["runs"]))
     if not rows:
         return []
     return [Section("Wall-clock, for comparison", page.paragraph(
-        "CPUs that really run at the same time, on the emulator and the PC they run on: 8 tasks on 2 "
-        "vCPUs. p: how likely such a difference is, or a larger one, if the level made none "
-        "(Mann-Whitney, exact, two-sided). Again: `make bench T=wall-clock`.") + page.table(
+        "Times of the emulator on the PC it runs on, where the emulated CPUs really run at the same time: "
+        "8 tasks on 2 vCPUs. p is the probability of a difference at least as large if the level made "
+        "none (Mann-Whitney, exact, two-sided). Again: `make bench T=wall-clock`.") + page.table(
             ("case", "page ms", "level", "wall, ms", "times off", "p", "runs"), rows))]

@@ -30,7 +30,7 @@ def scenario(turn):
     for name in machine.rotated(turn, LEVELS):
         level = machine.LEVELS[name]
         lines.append(RUN.format(
-            name=name, level=level.words(), append=level.append, delay=DELAY_MS, rate=RATE_MIB,
+            name=name, level=level.words(), append=level.guest, delay=DELAY_MS, rate=RATE_MIB,
             actions="await:go end" if name == "ceiling" else "await:go postcopy end"))
     return "".join(lines)
 
@@ -54,6 +54,19 @@ def boots(full, chosen):
                            seconds=200, beside=machine.with_debian)
 
 
+TITLE = "A server while it is migrated"
+WORDS = (
+    "Debian's QEMU, unmodified, moves the VM by post-copy while the clients, which run in the same VM, "
+    f"go on. The network takes {DELAY_MS} ms each way and carries {RATE_MIB} MiB per second of the pages "
+    "that the destination did not ask for. At the ceiling the VM is not moved.")
+
+
+def summary(table):
+    if not table.select(case=set(WORKLOADS)):
+        return []
+    return [f"## {TITLE}\n", f"{WORDS}\n", workloads.summary_table(table, WORKLOADS)]
+
+
 def row(table, workload, level):
     def value(metric):
         return table.value(workload, level, 1, 8, 2 * DELAY_MS, metric)
@@ -67,8 +80,5 @@ def sections(table):
             if table.select(case=workload) for level in LEVELS]
     if not rows:
         return []
-    return [Section("A server while it is migrated", page.paragraph(
-        f"Debian's QEMU, unmodified, moves the VM by post-copy while the clients, which are in it too, "
-        f"go on. The network takes {DELAY_MS} ms each way, and {RATE_MIB} MiB of what nobody has asked for "
-        f"come per second. ceiling: not moved. Again: `make bench-full T=-moved-`.") + page.table(
+    return [Section(TITLE, page.paragraph(f"{WORDS} Again: `make bench-full T=-moved-`.") + page.table(
             ("server", "level", "requests per s", "p99, ms", "all of it, ms"), rows))]

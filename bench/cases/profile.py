@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the instructions of a fault go: QEMU logs each one, the symbols say whose it is.
+"""Where the instructions of a fault go: QEMU logs each one, and symbols name its function.
 
-And what our code adds to a stage-2 fault whose page the host has.
+Also how many instructions APF adds to a stage-2 fault whose page the host has.
 """
 
 import functools
@@ -9,14 +9,13 @@ import statistics
 from collections import Counter
 
 from bench import execlog, page
-from bench.cases import Boot, levels, machine
-from bench.cases.levels_report import CALLED
+from bench.cases import FAULTS, Boot, levels, machine
 from bench.page import Section
-from bench.report import ReportError
 from bench.rows import Sample
+from lab.result import ResultError
 
 TASKS, SKIP, MEGABYTES = 8, 64, 400
-CASES = {"user": ("off", "kernel"), "kernel": ("kernel",)}
+CASES = dict(zip(FAULTS, (("off", "kernel"), ("kernel",))))
 PAGE_MS = (2, 0.1)
 PRESENT_SKIP, PRESENT_MEGABYTES, PRESENT_MIB = 64, 40, 8
 # A file of zeros in memory: not what the guest expects to find, and it says so, which is no matter.
@@ -54,7 +53,7 @@ def name_of(case, level, page_ms):
 
 
 def work(case, page_ms):
-    return levels.Job([levels.Run(1, TASKS, page_ms, kernel=case == "kernel")])
+    return levels.Job([levels.Run(1, TASKS, page_ms, kernel=case == FAULTS[1])])
 
 
 def scenario(case, level, page_ms):
@@ -146,7 +145,7 @@ def read_present(level):
         log = out.parent / "exec.log"
         found = aborts(log)
         if not found:
-            raise ReportError("no stage-2 fault in the log")
+            raise ResultError("no stage-2 fault in the log")
         for column, what in enumerate(PRESENT_METRICS):
             yield Sample("nothing missing", level, 1, 1, None, what, "instructions",
                          statistics.median(row[column] for row in found))
@@ -190,7 +189,7 @@ def sections(table):
     shown = columns(table)
     body = ""
     if shown:
-        head = ("instructions per fault", *(f"{case}, {CALLED[level]}, {ms:g} ms"
+        head = ("instructions per fault", *(f"{case}, {level}, {ms:g} ms"
                                             for case, level, ms in shown))
         metrics = dict.fromkeys(row["metric"] for row in table.select(
             case={f"profile {case}" for case in CASES}))
@@ -201,19 +200,19 @@ def sections(table):
         lines = [(metric, *("-" if value is None else f"{value:,.0f}" for value in rows[metric]))
                  for metric in groups + tops]
         body += page.paragraph(
-            "8 tasks on one vCPU. Guest EL0: 20,000 of its instructions are the work after each page, "
-            "the rest is the check of its contents. Host user: the server of the pages. Again: "
+            "8 tasks on one vCPU. Guest EL0 does 20,000 instructions of work after each page and checks "
+            "the page's content with the rest. Host user is the server of the pages. Again: "
             "`make bench T=profile`.")
         body += page.table(head, lines[:len(groups)])
-        body += page.folded("the host kernel's functions, those with most",
+        body += page.folded("the host kernel's functions with the most instructions",
                             page.table(head, lines[len(groups):]))
-    present = [(CALLED[level], *(table.value("nothing missing", level, 1, 1, None, what)
+    present = [(level, *(table.value("nothing missing", level, 1, 1, None, what)
                                  for what in PRESENT_METRICS))
                for level in ("off", "kernel")]
     if all(None not in row for row in present):
         body += page.paragraph(
-            "What it costs when nothing is missing: a stage-2 fault whose page the host has, from "
-            "its handler to the guest, in instructions (medians), and those of them in our "
-            "files. Again: `make bench T=present`.")
+            "The cost when nothing is missing: instructions of a stage-2 fault whose page the host has, "
+            "from KVM's handler back to the guest, and how many of them are APF's code (medians). Again: "
+            "`make bench T=present`.")
         body += page.table(("level", "stage-2 fault", "of them in APF's code"), present)
     return [Section("Where the instructions go", body)]

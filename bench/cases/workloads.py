@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Programs of Debian's in a guest of Debian's QEMU that was paged out while it was idle.
 
-Nothing of ours is in it but the kernels: host and guest are the disk image's, and the VMM does not
-know of APF. What each program does is in bench/workloads.
+Only the kernels are ours: host and guest run Debian's disk image, and the VMM does not know of APF.
+bench/workloads has what each program does.
 """
 
-from bench import page
+from bench import markdown, page
 from bench.cases import Boot, backings, machine
 from bench.page import Section
 from bench.rows import Sample
@@ -65,7 +65,7 @@ def scenario(page_ms, turn):
              backings.SWAP.format(limit=LIMIT_MIB, left=backings.LEFT_KIB), DISKS, START]
     for name in machine.rotated(turn, LEVELS):
         level = machine.LEVELS[name]
-        lines.append(RUN.format(name=name, level=level.words(), append=level.append,
+        lines.append(RUN.format(name=name, level=level.words(), append=level.guest,
                                 page_out="" if name == "ceiling" else "page_out"))
     return "".join(lines)
 
@@ -103,6 +103,17 @@ def boots(full, chosen):
                         "files": files(workload)}, seconds=120, beside=machine.with_debian)
 
 
+TITLE = "Programs of Debian's, in Debian's QEMU"
+WORDS = (
+    "The guest prepares its data and sleeps; the host pages all of it out (`memory.reclaim`) to a "
+    "disk that answers each request after the page latency; then the guest does its work. "
+    "A server with one thread gains least: while it waits for a page, no other task has work.")
+METRICS = ("requests per s", "p99", "work")
+METRIC_WORDS = (
+    "*requests per s* is what redis-benchmark reports from its first request on, summed over the "
+    "servers. *p99* is in ms. *work* is in ms and includes the start of the clients.")
+
+
 def row(table, workload, level, page_ms):
     def value(metric, of=level):
         return table.value(f"debian-{workload}", of, 1, 8, page_ms, metric)
@@ -113,15 +124,26 @@ def row(table, workload, level, page_ms):
             "-" if per_s is None else f"{per_s:.0f}", "-" if p99 is None else f"{p99:.1f}")
 
 
+def summary_table(table, programs):
+    """programs: case -> what it is called."""
+    rows = [(words, f"{page_ms:g}", metric, *markdown.of_levels(table, case, 8, page_ms, metric))
+            for case, words in programs.items() for metric in METRICS
+            for page_ms in table.known("page_ms", case=case, metric=metric)]
+    return markdown.table(("program", "page latency, ms", "", *markdown.SHOWN), rows)
+
+
+def summary(table):
+    programs = {f"debian-{name}": words for name, words in WORKLOADS.items()}
+    if not table.select(case=set(programs)):
+        return []
+    return [f"## {TITLE}\n", f"{WORDS}\n", f"{METRIC_WORDS}\n", summary_table(table, programs)]
+
+
 def sections(table):
     rows = [row(table, workload, level, page_ms) for workload in WORKLOADS
             for page_ms in table.known("page_ms", case=f"debian-{workload}") for level in LEVELS]
     if not rows:
         return []
-    return [Section("Programs of Debian's, in Debian's QEMU", page.paragraph(
-        "The guest prepares its data and sleeps; the host pages all of it out (`memory.reclaim`) to a "
-        "disk that answers each request after the page latency; then the guest does its "
-        "work. A server that is one thread is the losing case: while it waits for a page, "
-        "nobody else has work. Again: `make bench T=^debian-`.") + page.table(
+    return [Section(TITLE, page.paragraph(f"{WORDS} Again: `make bench T=^debian-`.") + page.table(
             ("program", "page ms", "level", "work, ms", "times off", "requests per s", "p99, ms"),
             rows))]

@@ -10,30 +10,11 @@ import shlex
 from pathlib import Path
 
 from lab import boot, kernel, paths, programs
+from lab.levels import LEVELS
 
 HERE = Path(__file__).resolve().parent
 GUEST = {path: f"boot/job/{path.name}" for path in (HERE / "guest").iterdir() if path.is_file()}
 FLAVOUR = "programs"
-
-
-@dataclasses.dataclass(frozen=True)
-class Level:
-    """value: of the host's parameter; append: to the guest's command line.
-
-    faults: the counters of KVM's vCPUs of which each fault at this level is in one.
-    """
-
-    value: str
-    append: str = ""
-    faults: tuple = ("apf_announced",)
-
-
-LEVELS = {
-    "off": Level("off", faults=()),
-    "halt": Level("halt", faults=("apf_halted", "apf_sync")),
-    "announce": Level("on", "kvm_apf.kernel=0", ("apf_announced", "apf_halted", "apf_sync")),
-    "kernel": Level("on", faults=("apf_announced", "apf_halted", "apf_sync")),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +45,7 @@ class Setting:
 
 
 SCENARIO = """\
-echo {value} >/sys/module/kvm-arm/parameters/apf || exit 99
+echo {host} >/sys/module/kvm-arm/parameters/apf || exit 99
 mkdir -p /tmp/guest/bin
 cp /boot/job/init /tmp/guest/init
 cp -r /boot/job /tmp/guest/job
@@ -97,7 +78,7 @@ def evictor(setting):
 
 
 def command(setting):
-    append = (f"console=hvc0 panic=-1 panic_on_warn=1 quiet {LEVELS[setting.level].append}")
+    append = (f"console=hvc0 panic=-1 panic_on_warn=1 quiet {LEVELS[setting.level].guest}")
     return shlex.join([
         "--kernel", "/boot/Image.guest", "--initrd", "/tmp/initrd", "--mem", str(setting.mem),
         "--cpus", str(setting.cpus), "--append", append.strip(), "--sve", *evictor(setting)])
@@ -128,9 +109,9 @@ def ports(folder):
 def run(setting, batch, folder):
     """Boot, and what came back: lab.boot.Result."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    job_file = folder.with_suffix(".json")
+    job_file = folder.with_name(f"{folder.name}.json")    # a name may have a dot
     job_file.write_text(json.dumps(job(setting, batch), indent=1))
-    scenario = SCENARIO.format(value=LEVELS[setting.level].value, arguments=command(setting))
+    scenario = SCENARIO.format(host=LEVELS[setting.level].host, arguments=command(setting))
     files = {**GUEST, job_file: "boot/job/job.json",
              kernel.image(setting.flavour): "boot/Image.guest"}
     return boot.run(scenario, folder, mode="mttcg" if setting.real else "icount",

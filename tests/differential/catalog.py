@@ -59,8 +59,9 @@ KERNEL = {
              "load_address.0x200000", "load_address.static.0x1000"],
     "fchmodat2": ["fchmodat2_test"],
     "filelock": ["ofdlocks"],
-    "filesystems": ["devpts_pts", "dnotify_test"],
-    "filesystems/epoll": ["epoll_wakeup_test"],
+    "filesystems": ["devpts_pts"],     # dnotify_test never ends
+    # The two left out spin, with a CPU for each of their threads in mind, until their time is up.
+    "filesystems/epoll": ["epoll_wakeup_test -T epoll59 -T epoll60"],
     "filesystems/eventfd": ["eventfd_test"],
     "filesystems/statmount": ["statmount_test", "statmount_test_ns"],
     "futex/functional": [

@@ -7,8 +7,13 @@ import re
 
 from lab.boot import TIMER_LATE
 
-import boots
-
+# The counters of KVM's vCPUs of which each fault at a level is in one.
+FAULTS = {
+    "off": (),
+    "halt": ("apf_halted", "apf_sync"),
+    "announce": ("apf_announced", "apf_halted", "apf_sync"),
+    "kernel": ("apf_announced", "apf_halted", "apf_sync"),
+}
 # Exit statuses by which a program says that it cannot run here.
 SKIPPED = {"kselftest": (4,), "cpython": (4,), "stress-ng": (3, 4), "rt-tests": (77,)}
 # Numbers and addresses in a line of a kernel's log.
@@ -115,7 +120,7 @@ class Reader:
         before = self.stats.get(f"{record['id']}.begin", {})
         after = self.stats.get(f"{record['id']}.end", {})
         counters = {name: value - before.get(name, 0) for name, value in after.items()}
-        faults = sum(counters.get(name, 0) for name in boots.LEVELS[self.setting.level].faults)
+        faults = sum(counters.get(name, 0) for name in FAULTS[self.setting.level])
         klog = [line for line in record["klog"] if TIMER_LATE not in line]
         self.found[record["name"]] = Result(
             record["name"], verdict(record), record["status"], self.sub.get(record["name"], {}),

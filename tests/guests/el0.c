@@ -3,7 +3,7 @@
  * The whole of the contract without a driver: a fault from EL0 is announced,
  * claimed, and its ready bit taken.
  */
-#include "../../bench/content.h"
+#include "../../common/content.h"
 #include "guest.h"
 #include "ppi.h"
 #include "vectors.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/psci.h>
 
-#include "../../bench/content.h"
+#include "../../common/content.h"
 #include "guest.h"
 
 /* ARM_SMCCC_VENDOR_HYP_KVM_FEATURES_FUNC_ID: functions 0 to 127, 32 in a register. */

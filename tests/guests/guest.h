@@ -6,7 +6,7 @@
 #include <asm/kvm_apf.h>
 #include <stdint.h>
 
-#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#include "../../common/array_size.h"
 
 /* apfvm's memory map and seed, for --mem 256 --cold 8. */
 #define SEED			1

@@ -6,7 +6,7 @@
  *
  * The VMM loads the image again, which has .data but not .bss in it.
  */
-#include "../../bench/content.h"
+#include "../../common/content.h"
 #include "guest.h"
 #include "ppi.h"
 #include "vectors.h"

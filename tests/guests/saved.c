@@ -5,7 +5,7 @@
  * anything, and with the PPI disabled. Its page comes only in its last life, and
  * an interrupt of higher priority is pending with each announcement.
  */
-#include "../../bench/content.h"
+#include "../../common/content.h"
 #include "guest.h"
 #include "ppi.h"
 #include "vectors.h"

@@ -8,13 +8,13 @@
 #include <linux/kvm.h>
 #include <stdint.h>
 
+#include "../../common/array_size.h"
+
 #define MEMORY_IPA	UINT64_C(0x80000000)
 #define MEMORY_SIZE	0x10000
 #define BLOCK_IPA	(MEMORY_IPA + 0x8000)
 #define BMAP_APF	(UINT64_C(1) << KVM_REG_ARM_VENDOR_HYP_BIT_APF)
 #define ENABLE_WORD	(BLOCK_IPA | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON)
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Offsets of a redistributor's registers, in its SGI frame. */
 #define GICR_IGROUPR0	0x10080

@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 {
 	static struct options opt = {
 		.mem_mib = 256, .cold_mib = 8, .cpus = 1, .apf = APF_ON,
-		.append = { "" }, .boots = 1,
+		.append = { .count = 1, .text = { "" } },
 	};
 	static struct uffd uffd;
 	static struct vm vm;

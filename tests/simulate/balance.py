@@ -8,13 +8,13 @@ ready bit was owed.
 import dataclasses
 import json
 
-from bench import report
 from lab.boot import TIMER_LATE
-from job import bound_ms, failing_page, is_announcing, knob, MEM_MIB, MEMORY_BASE, PAGE
-from life import CPU_NOISE
-from lives import TOKENS
-from seeds import CUT_SHORT, RESETS
-from vm import check, check_aftermath, check_silent
+from lab.result import sum_stats
+from tests.simulate.job import (MEM_MIB, MEMORY_BASE, PAGE, bound_ms, failing_page, is_announcing,
+                                knob)
+from tests.simulate.seeds import CUT_SHORT, RESETS
+from tests.lives import TOKENS
+from tests.vm import CPU_NOISE, check, check_aftermath, check_silent
 
 KILLED, STOPPED, SAVED, MEMORY = 128 + 9, 5, 6, 4
 # Exits per vCPU of a guest that sleeps for 400 ms.
@@ -69,7 +69,7 @@ def saved_lives(outcome):
     """KVM's statistics of each life that was saved."""
     life = 0
     while text := outcome.read(f"saved.{life}"):
-        yield report.sum_stats(json.loads(text.splitlines()[1]))
+        yield sum_stats(json.loads(text.splitlines()[1]))
         life += 1
 
 
@@ -77,7 +77,7 @@ def whole_sum(outcome):
     """KVM's statistics of all lives, from the start to the end."""
     stats = [record for record in outcome.records if "stats" in record]
     total = {}
-    for life in [*saved_lives(outcome), *map(report.sum_stats, stats[-1:])]:
+    for life in [*saved_lives(outcome), *map(sum_stats, stats[-1:])]:
         total = plus(total, life)
     return total
 
@@ -104,8 +104,8 @@ def take_sum(config, outcome):
         index = position(records, name)
         before, after = neighbours(records, index)
         before, after = minus(before, guest_then), minus(after, guest_first)
-        host = minus(plus(earlier, report.sum_stats(records[index])),
-                     report.sum_stats(records[first]))
+        host = minus(plus(earlier, sum_stats(records[index])),
+                     sum_stats(records[first]))
         found = Sum(host, before, after)
         if found.is_exact():
             break
@@ -225,7 +225,7 @@ def check_failed_page(config, outcome):
 
 
 def check_outcome(config, outcome):
-    """Raises AssertionError, or ReportError. Returns the sum, None of a life cut short."""
+    """Raises AssertionError, or ResultError. Returns the sum, None of a life cut short."""
     lives = check_statuses(config, outcome)
     check_aftermath(outcome)
     noise = guest_noise(config)

@@ -4,9 +4,10 @@
 And what it costs at most, in virtual time: a bound that follows from the inputs alone.
 """
 
-from lives import NEXT_LIVES
-from seeds import CUT_SHORT, KNOBS, RESETS
-from vm import AFTERMATH, Vm, command_line
+from lab.levels import LEVELS
+from tests.simulate.seeds import CUT_SHORT, KNOBS, RESETS
+from tests.lives import NEXT_LIVES
+from tests.vm import AFTERMATH, Vm, command_line
 
 MEM_MIB = 64
 MEMORY_BASE = 0x80000000
@@ -20,14 +21,6 @@ STRIPE, STRIPES = 96, 4
 NOISE_US = 2000
 # Behind those of all rounds.
 EXIT_PAGES = 1200
-
-LEVELS = {
-    # Level here: that of tests/system/vm.py, and what its guest's kernel is told.
-    "off": ("off", ""),
-    "halt": ("halt", ""),
-    "announce": ("announce", "kvm_apf.kernel=0"),
-    "kernel": ("announce", ""),
-}
 
 # Time of the host's own, from its start and after the VMM's end; the guest's first steps are seen.
 SCRIPT = """
@@ -58,7 +51,7 @@ def knob(config):
 
 
 def is_announcing(config):
-    return config["level"] in ("announce", "kernel")
+    return LEVELS[config["level"]].announces
 
 
 # The guest's job
@@ -185,7 +178,7 @@ def args(config):
     if config["life"] == "saved":
         yield from ("--save", "/tmp/vm.0")
     for steps in boots(config)[1:]:
-        yield from ("--append", command_line(steps, LEVELS[config["level"]][1]))
+        yield from ("--append", command_line(steps, LEVELS[config["level"]].guest))
 
 
 # What the host does
@@ -219,8 +212,7 @@ def script(config):
 
 def vm(config):
     """The timeout is the PC's, and no verdict: for a QEMU that hangs, on a PC that is busy."""
-    level, append = LEVELS[config["level"]]
-    return Vm(level=level, append=append, cpus=config["cpus"], smp=config["host_cpus"],
+    return Vm(level=config["level"], cpus=config["cpus"], smp=config["host_cpus"],
               cold=config["cold_mib"], policy=tuple(policies(config)), steps=boots(config)[0],
               args=tuple(args(config)), script=script(config), seed=config["qemu_seed"],
               mem="1G", timeout=1200)

@@ -2,18 +2,15 @@
 """Many seeds, as many at a time as there are CPUs: progress, results, and a summary."""
 
 import collections
+import contextlib
 import datetime
 import json
-import os
-import signal
 import sys
 import time
-from multiprocessing import get_context
 
-import one
-import seeds
-from lab import images, term
+from lab import images, pool
 from lab.term import LabError, say
+from tests.simulate import one, seeds
 
 RESULTS = one.OUT / "results.jsonl"
 A_DAY = 200
@@ -80,25 +77,13 @@ def summary(records, seconds):
     return "\n".join(lines)
 
 
-def in_child():
-    """Ctrl-C is the parent's to hand down, once, as SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def run_in_child(seed):
-    """SIGTERM: by then lab/boot.py has ended its QEMU, and there is nothing to say."""
-    try:
-        return one.run(seed)
-    except KeyboardInterrupt:
-        os._exit(term.INTERRUPTED)
-
-
-def results(wanted, jobs):
-    """Records, in the order of the ends. Whoever leaves early ends all that is under way."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with get_context("fork").Pool(jobs, in_child) as pool:
-        yield from pool.imap_unordered(run_in_child, wanted)
+def records_of(wanted, jobs):
+    """Records, in the order of the ends. A lab that does not work ends it all."""
+    with pool.Pool() as under_way:
+        for done in under_way.run(one.run, wanted, jobs):
+            if done.failure:
+                raise LabError(f"seed {done.item}: {done.failure}")
+            yield done.value
 
 
 def run(wanted, jobs, show=False):
@@ -110,8 +95,8 @@ def run(wanted, jobs, show=False):
     images.build()
     one.OUT.mkdir(parents=True, exist_ok=True)
     records, progress = [], Progress(len(wanted))
-    with open(RESULTS, "w") as out:
-        for record in results(wanted, jobs):
+    with open(RESULTS, "w") as out, contextlib.closing(records_of(wanted, jobs)) as found:
+        for record in found:
             records.append(record)
             out.write(json.dumps(record) + "\n")
             out.flush()

@@ -8,13 +8,11 @@ import resource
 import shutil
 import traceback
 
-import balance
-import job
-import seeds
-import vm
-from bench import report
 from lab import images, kernel, paths
+from lab.result import ResultError
 from lab.term import LabError
+from tests.simulate import balance, job, seeds
+from tests import vm
 
 OUT = paths.OUT / "simulate"
 COUNTS = ("apf_announced", "apf_repeated", "apf_declined", "apf_halted", "apf_sync", "apf_ready",
@@ -82,7 +80,7 @@ def run(seed):
         record["good"] = True
     except LabError:
         raise
-    except (AssertionError, report.ReportError) as failure:
+    except (AssertionError, ResultError) as failure:
         record["why"] = str(failure)
     except Exception:       # a seed that breaks the checks has failed, too
         record["why"] = traceback.format_exc()

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The benchmark's arithmetic, on numbers that can be checked by hand."""
 
-from harness import test
-
-from bench import cases, page, ranks, rows
+from bench import cases, page, ranks, report, rows
 from bench.cases import levels, levels_report
+from lab.harness import test
 
 FIELDS = ["case", "level", "vcpus", "tasks", "page_ms", "metric", "unit", "value", "low", "high",
           "runs"]
 
 
-def sample(value, metric="overlap", level="kernel", case="user", tasks=8, page_ms=10):
+def sample(value, metric="overlap", level="kernel", case="user-faults", tasks=8, page_ms=10):
     return rows.Sample(case, level, 1, tasks, page_ms, metric, "ratio", value)
 
 
@@ -68,8 +67,22 @@ def boots():
         names = [boot.name for module in cases.modules()
                  for boot in module.boots(full, lambda name: True)]
         assert len(names) == len(set(names)) > 5, names
-    only = [run.name() for run in levels.runs(True, lambda name: name == "user-v1-t8-2ms")]
-    assert only == ["user-v1-t8-2ms"]
+    only = [run.name() for run in levels.runs(True, lambda name: name == "user-faults-v1-t8-2ms")]
+    assert only == ["user-faults-v1-t8-2ms"]
     for vcpus in (1, 2, 4):
         of = [run.page_ms for run in levels.runs(True, lambda name: True) if run.vcpus == vcpus]
         assert len(set(of)) <= 15, "apfvm takes 15 policies"
+
+
+@test("bench: summary.md is what make report makes of the recorded run")
+def summary_is_generated():
+    made = report.summary_of(*report.recorded())
+    assert report.SUMMARY.read_text() == made, f"{report.SUMMARY}: run make report, and commit it"
+
+
+@test("bench: the conclusions name the run they speak of")
+def conclusions_name_the_run():
+    meta, _ = report.recorded()
+    said = (report.FOLDER / "conclusions.md").read_text()
+    missing = [meta[key] for key in ("command", "commit", "date", "machine") if meta[key] not in said]
+    assert not missing, f"docs/report/conclusions.md speaks of another run: {missing} are not in it"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """checkpatch --strict on all C, and on the hooks as patches."""
 
-from harness import REPO, quiet, sources, test
 from lab import graft, paths
+from lab.harness import test
+from lab.paths import REPO
+from tests.static.repository import quiet, sources
 
 # These ask for a mail around the patch, or for an entry in MAINTAINERS.
 MAIL = ("COMMIT_MESSAGE", "MISSING_SIGN_OFF", "NO_AUTHOR_SIGN_OFF", "FILE_PATH_CHANGES")

@@ -3,14 +3,19 @@
 the headers that it needs for that.
 """
 
+import functools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 
-from harness import REPO, Skip, quiet, test
-from lab import apt, deb, dkms, stock
+from lab import apt, deb, dkms, harness, stock
+from lab.harness import Skip
+from lab.paths import REPO
+from tests.static.repository import quiet
+
+test = functools.partial(harness.test, suite="packages")
 
 
 @test("deb: lintian is silent")

@@ -2,18 +2,10 @@
 """How the differential suite comes to its verdicts, on outputs that can be checked by hand."""
 
 import json
-import sys
 
-from harness import REPO, test
-
-SUITE = REPO / "tests" / "differential"
-sys.path[:0] = [str(SUITE), str(SUITE / "guest")]
-import boots  # noqa: E402
-import catalog  # noqa: E402
-import known  # noqa: E402
-import results  # noqa: E402
-import table  # noqa: E402
-import verdicts  # noqa: E402
+from lab.harness import test
+from tests.differential import boots, catalog, known, results, table
+from tests.differential.guest import verdicts
 
 
 def result(verdict="pass", faults=100, klog=(), **sub):

@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import root
-from harness import Skip, test
-from lab import deb, dkms
+from lab import deb, dkms, kernels
+from lab.harness import Skip, test
+from tests.static import root
 
 # What Debian's own packages do, but for symbolic links, initramfs and boot loader.
 HOOK = """#!/bin/sh
@@ -38,9 +38,11 @@ FAILS = "modules:\n\t@echo the compiler fails; false\nclean:\n"
 
 OLDER = "6.1.0-55-cloud-arm64"
 CLOUD = "6.1.0-56-cloud-arm64"
-NEWER = "6.12.117+deb12-rt-arm64"
+# Debian 12 has it beside its own.
+BESIDE = kernels.BESIDE
+NEWER = f"{BESIDE}.117+deb12-rt-arm64"
 EXCLUDED = "6.6.0-1-cloud-arm64"
-BUILT_IN = "6.12.9-own"
+BUILT_IN = f"{BESIDE}.9-own"
 BROKEN = "6.1.0-57-cloud-arm64"
 HAS_IT = "CONFIG_KVM_APF_GUEST=y\n"
 
@@ -130,10 +132,10 @@ HEADERS = {
     CLOUD: "linux-headers-cloud-arm64",
     "6.1.0-56-arm64": "linux-headers-arm64",
     "6.1.0-56-rt-arm64": "linux-headers-rt-arm64",
-    "6.12.117+deb12-cloud-arm64": "linux-headers-6.12-cloud-arm64",
-    "6.12.117+deb13-cloud-arm64": "linux-headers-cloud-arm64",
-    "6.12.117+deb13-arm64-16k": "linux-headers-arm64-16k",
-    "6.12.9-own": "linux-headers-6.12.9-own",
+    f"{BESIDE}.117+deb12-cloud-arm64": f"linux-headers-{BESIDE}-cloud-arm64",
+    f"{BESIDE}.117+deb13-cloud-arm64": "linux-headers-cloud-arm64",
+    f"{BESIDE}.117+deb13-arm64-16k": "linux-headers-arm64-16k",
+    BUILT_IN: f"linux-headers-{BUILT_IN}",
 }
 DKMS = {"dkms": install("dkms")}
 BEFORE = {**DKMS, "first": install(*both(CLOUD))}
@@ -303,7 +305,7 @@ def in_a_chroot(suite):
     for name in ("driver", "driver again"):
         assert built(steps[name]) == [OLDER, CLOUD], built(steps[name])
         says(steps[name].warned, f"NOT BUILT for {NEWER}: its headers",
-             "    apt install linux-headers-6.12-rt-arm64\n")
+             f"    apt install linux-headers-{BESIDE}-rt-arm64\n")
     assert calls == [], calls
     same_files(steps, "remove", "kernels")
     same_files(steps, "remove again", "kernels")

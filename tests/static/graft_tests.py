@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""lab/graft: on a small tree made for it, and on the files of the real one."""
+"""The graft: on a small tree made for it, and on the files of the real one."""
 
 import contextlib
 import hashlib
@@ -8,11 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness import test
 from lab import graft, kernel, paths
+from lab.harness import test
 from lab.term import LabError
 
-MAKEFILE = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n"
+MAKEFILE = "# SPDX\nVERSION = 9\nPATCHLEVEL = 7\nSUBLEVEL = 1\n"
 LINES = [f"line {n}" for n in range(40)]
 PATCH = """--- a/arch/arm64/kvm/mmu.c
 +++ b/arch/arm64/kvm/mmu.c
@@ -35,7 +35,7 @@ def toy():
         put(tree / "Makefile", MAKEFILE)
         put(tree / "arch/arm64/kvm/mmu.c", "\n".join(LINES) + "\n")
         put(repo / "new.c", "int new;\n")
-        put(repo / "hooks/manifest", "base 6.12\ncopy new.c drivers/virt/apf/new.c\npatch a.patch\n")
+        put(repo / "hooks/manifest", "base 9.7\ncopy new.c drivers/virt/apf/new.c\npatch a.patch\n")
         put(repo / "hooks/a.patch", PATCH)
         yield tree, graft.Manifest(repo / "hooks", repo)
 
@@ -101,7 +101,7 @@ def update():
         assert graft.check(tree, manifest) == ["drivers/virt/apf/new.c"]
         assert graft.apply(tree, manifest) == ["drivers/virt/apf/new.c"]
         assert (tree / "arch/arm64/kvm/mmu.c").stat().st_mtime_ns == patched
-        put(manifest.folder / "manifest", "base 6.12\n")
+        put(manifest.folder / "manifest", "base 9.7\n")
         graft.apply(tree, graft.Manifest(manifest.folder, manifest.repo))
         assert (tree / "arch/arm64/kvm/mmu.c").read_text().splitlines() == LINES
         assert not (tree / "drivers/virt/apf/new.c").exists()
@@ -127,8 +127,8 @@ def fuzz():
 @test("graft: another version is refused")
 def wrong_version():
     with toy() as (tree, manifest):
-        put(tree / "Makefile", MAKEFILE.replace("12", "13"))
-        refuses(tree, manifest, "6.13", "6.12")
+        put(tree / "Makefile", MAKEFILE.replace("7", "8"))
+        refuses(tree, manifest, "9.8", "9.7")
 
 
 @test("graft: what is no kernel tree is refused")

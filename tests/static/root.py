@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 
-from harness import Skip
+from lab.harness import Skip
 
 SECONDS = 600
 TRY = """

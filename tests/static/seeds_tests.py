@@ -3,18 +3,12 @@
 
 import collections
 import json
-import sys
 
-from harness import REPO, test
-
-sys.path[:0] = [str(REPO / "tests" / "system"), str(REPO / "tests" / "simulate")]
-
-import balance  # noqa: E402
-import job  # noqa: E402
-import seeds  # noqa: E402
+from lab.harness import test
+from tests.simulate import balance, job, seeds
 
 MANY = range(1, 2001)
-# Of a kernel's command line on arm64, and of what a job's words go into (bench/guest.h).
+# Of a kernel's command line on arm64, and of what a job's words go into (load/guest.h).
 COMMAND_LINE, JOB_WORDS = 2048, 512
 POLICIES = 15
 
@@ -64,7 +58,7 @@ def fits():
     for seed in MANY:
         config = seeds.configuration(seed)
         vm = job.vm(config)
-        lines = [job.command_line(steps, vm.append) for steps in job.boots(config)]
+        lines = [job.command_line(steps, vm.guest_append()) for steps in job.boots(config)]
         assert max(map(len, lines)) < COMMAND_LINE, (seed, max(map(len, lines)))
         assert max(len(line.replace(",", " ").split()) for line in lines) < JOB_WORDS, seed
         assert len(vm.policy) + 1 <= POLICIES, seed

@@ -4,9 +4,12 @@
 A symbol that a kernel does not export is an error of such a build, too.
 """
 
-from harness import test
-from lab import stock
+import functools
+
+from lab import harness, stock
 from lab.term import cache_lock
+
+test = functools.partial(harness.test, suite="built")
 
 # The few of `make test`, and the others once `make test-guests` has fetched them. The module
 # of a test is checked on one kernel.
@@ -15,7 +18,7 @@ MODULES = [("kvm_apf", name) for name in stock.KERNELS
 
 
 def check_build(module, name):
-    assert stock.release(name), f"not fetched: `lab/stock {name}`"
+    assert stock.release(name), f"not fetched: `python3 -m lab stock {name}`"
     with cache_lock():
         status, said = stock.compile_module(name, module, "W=1", "C=2")
     assert not status and not said.strip(), said or f"make failed with status {status}"

@@ -2,16 +2,21 @@
 """House style that can be counted."""
 
 import ast
+import re
 import statistics
 
-from harness import REPO, comment, sources, test
+from lab.harness import comment, test
+from lab.paths import REPO
+from tests.static.repository import sources
 
 MEDIAN_LINES, P90_LINES, MAX_LINES = 13, 45, 100
 # A file with more lines than the first gives a warning, with more than the second an error.
 LONG_FILE, MAX_FILE = 400, 500
 # No room for a first line in these: a patch, a document, data.
+# What C of a folder may include from others. What goes into the kernel finds its headers there.
+INCLUDES = {"common": set(), "vmm": {"common"}, "load": {"common"}, "tests": {"common", "vmm", "load", "host"}}
 NO_SPDX = {".patch", ".md", ".svg", ".json", ".txt", ".png"}
-C_FOLDERS = ("abi", "bench", "guest", "host", "tests", "vmm")
+C_FOLDERS = ("abi", "common", "guest", "host", "load", "tests", "vmm")
 
 
 def c_functions(path):
@@ -95,3 +100,19 @@ def licences():
 def python_compiles():
     for path in python_files():
         compile(path.read_text(), path, "exec")
+
+
+@test("style: C includes from other folders only what it may")
+def includes():
+    found, bad = 0, []
+    for path in sources("*.c", "*.h", "*.S"):
+        own = path.relative_to(REPO).parts[0]
+        if own not in INCLUDES:
+            continue
+        for name in re.findall(r'^#include "(\.\./[^"]+)"', path.read_text(), re.M):
+            target = (path.parent / name).resolve().relative_to(REPO).parts[0]
+            found += 1
+            if target != own and target not in INCLUDES[own]:
+                bad.append(f"{path.relative_to(REPO)}: {name}")
+    assert found >= 20, f"only {found} includes from other folders"
+    assert not bad, "\n".join(bad)

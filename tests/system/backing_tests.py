@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Memory that comes from elsewhere than the VMM's own server."""
 
-from end_tests import AFTERMATH, check_aftermath
-from harness import test
-from vm import Vm, check, expect, run
+from lab.harness import test
+from tests.system.end_tests import AFTERMATH, check_aftermath
+from tests.vm import Vm, check, expect, run
 
 WORK = "run --tasks 8 --pages 64 --half-syscall"
 # The server ends when the VMM does.

@@ -5,9 +5,9 @@ What such a guest finds wrong is its verdict, status 3. The host's counters come
 from the VMM, since the guest cannot ask for them.
 """
 
-from harness import test
 from lab import paths
-from vm import Vm, check_silent, expect, run
+from lab.harness import test
+from tests.vm import BY_VMM, Vm, check_silent, expect, run
 
 GUESTS = paths.BIN / "guests"
 # What read_cold_pages() touches, one after the other.
@@ -16,9 +16,13 @@ NONE = {"apf_announced": 0, "apf_repeated": 0, "apf_declined": 0, "apf_halted": 
         "apf_ready": 0, "apf_batches": 0}
 
 
-def end(name, guest, status, level="announce_by_vmm", policy="all:delay=20", args=()):
-    """Run a guest to its end, which the VMM has to give the counters of."""
-    outcome = run(name, Vm(level=level, image=f"/boot/{guest}", policy=(policy,), args=args,
+def end(name, guest, status, level="", policy="all:delay=20", args=()):
+    """Run a guest to its end, which the VMM has to give the counters of.
+
+    level: the host's; without it the VMM asks for APF.
+    """
+    asked = {"level": level} if level else {"apf": BY_VMM}
+    outcome = run(name, Vm(**asked, image=f"/boot/{guest}", policy=(policy,), args=args,
                            files={GUESTS / guest: f"boot/{guest}"}))
     complaint = outcome.read("vmm.err")
     assert outcome.records[-1:] and outcome.records[-1]["stats"] == "end", complaint
@@ -67,7 +71,7 @@ def no_in_kernel_gic_no_halt():
 @test("off_by_the_vmm_is_off")
 def off_by_the_vmm_is_off():
     """Also where the host's parameter makes it the default."""
-    expect(bare("off_by_the_vmm_is_off", "off", level="announce", args=("--apf", "off")), **NONE)
+    expect(bare("off_by_the_vmm_is_off", "off", level="kernel", args=("--apf", "off")), **NONE)
 
 
 @test("offered_as_the_contract_says")

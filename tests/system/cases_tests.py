@@ -8,20 +8,12 @@ that it had paged out must have been missing, and asked for in the way of the le
 import dataclasses
 import itertools
 
-from bench import report
-from harness import test
-from vm import Vm, check, expect, run, slower
+from lab.harness import test
+from lab.levels import LEVELS
+from lab.result import KVM_STATS, difference, sum_stats
+from tests.vm import Vm, check, expect, run, slower
 
 DELAY = 20
-
-# Level -> Vm's, and what the guest's command line has for it. "announce" leaves the faults
-# of the guest's kernel to the host.
-LEVELS = {
-    "off": ("off", ""),
-    "halt": ("halt", ""),
-    "announce": ("announce", "kvm_apf.kernel=0"),
-    "kernel": ("announce", ""),
-}
 
 
 @dataclasses.dataclass
@@ -123,12 +115,12 @@ def counted(outcome, name):
     assert end is not None, "did not come that far"
     before, after = [r["guest_apf"] for r in outcome.records[:end] if "guest_apf" in r][-2:]
     first, last = outcome.record(f"{name}-begin"), outcome.record(f"{name}-end")
-    figures = {key: report.difference(report.sum_stats(first), report.sum_stats(last), stat)
-               for key, stat in report.KVM_STATS.items()}
+    figures = {key: difference(sum_stats(first), sum_stats(last), stat)
+               for key, stat in KVM_STATS.items()}
     figures["pages"] = last["uffd"]["requests"] - first["uffd"]["requests"]
     figures["waited"] = figures["halted"] + figures["sync"]
     figures["overlap"] = overlap(outcome, name)
-    figures.update({f"guest_{key}": report.difference(before, after, key) for key in after})
+    figures.update({f"guest_{key}": difference(before, after, key) for key in after})
     return outcome.records[end]["good"], figures
 
 
@@ -145,7 +137,7 @@ def wanted(case, level):
     if level == "kernel":
         counts.update(announced=(case.pages, None), guest_kernel=(case.kernel, None),
                       declined=(case.declined, None))
-    if level in ("announce", "kernel") and case.overlap:
+    if LEVELS[level].announces and case.overlap:
         counts["overlap"] = (case.overlap, None)
     return counts
 
@@ -161,9 +153,8 @@ def complaint(outcome, case, level):
 
 
 def run_cases(name, cases, level, cpus, delay=DELAY, **options):
-    base, append = LEVELS[level]
     outcome = run(name, Vm(
-        level=base, append=append, cpus=cpus, cold=0, policy=(f"ram:delay={slower(delay)}",),
+        level=level, cpus=cpus, cold=0, policy=(f"ram:delay={slower(delay)}",),
         args=("--pageout",), steps=(*(case.step() for case in cases), "ps-d", "apf"), **options))
     wrong = [line for line in (complaint(outcome, case, level) for case in cases) if line]
     assert not wrong, "\n".join(wrong + outcome.find("error"))
@@ -183,4 +174,4 @@ def many_exits(name, level, cpus):
 
 for _level, _cpus in itertools.product(LEVELS, (1, 2)):
     _name = f"ten_thousand_threads_end_{_level}_{_cpus}"
-    test(_name, _name, _level, _cpus, seconds=300, long=True)(many_exits)
+    test(_name, _name, _level, _cpus, seconds=300, suite="long")(many_exits)

@@ -5,10 +5,10 @@ The guest checks itself (lockdep, atomic sleep, RCU): whatever it has to say of 
 context is in its log, which has to be silent.
 """
 
-from bench import report
-from harness import test
-from kernel_mode_tests import killed_in_the_kernel
-from vm import Vm, check, expect, run
+from lab.harness import test
+from lab.result import KVM_STATS, difference
+from tests.system.kernel_mode_tests import killed_in_the_kernel
+from tests.vm import Vm, check, expect, run
 
 DELAY = 20
 
@@ -40,8 +40,8 @@ def counted(outcome, context):
     assert outcome.records[end]["good"], "failed"
     before, after = [r["guest_apf"] for r in outcome.records[:end] if "guest_apf" in r][-2:]
     first, last = outcome.stats(f"{context}-begin"), outcome.stats(f"{context}-end")
-    host = {key: report.difference(first, last, stat) for key, stat in report.KVM_STATS.items()}
-    return host, {key: report.difference(before, after, key) for key in after}
+    host = {key: difference(first, last, stat) for key, stat in KVM_STATS.items()}
+    return host, {key: difference(before, after, key) for key in after}
 
 
 def complaint(outcome, context, expected):
@@ -70,7 +70,7 @@ def contexts(name, expected, steps=(), append="", guest="paranoid"):
 def check_each_ready(outcome, expected):
     """Whatever was announced is told ready, once."""
     before, after = outcome.stats(f"{next(iter(expected))}-begin"), outcome.stats("after-all")
-    got = {key: report.difference(before, after, key)
+    got = {key: difference(before, after, key)
            for key in ("apf_announced", "apf_repeated", "apf_ready")}
     expect(got, apf_repeated=0, apf_ready=got["apf_announced"])
 

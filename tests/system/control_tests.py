@@ -3,9 +3,10 @@
 
 import re
 
-from harness import REPO, test
 from lab import boot
-from vm import LEVELS, OUT, Outcome, Vm, check, check_log, expect, run
+from lab.harness import test
+from lab.paths import REPO
+from tests.vm import BY_VMM, OUT, Outcome, Vm, check, check_log, expect, run
 
 CASES = REPO / "tests" / "host" / "control.c"
 
@@ -46,7 +47,7 @@ def get_reg_list_knows_the_registers():
 def option_off_offers_nothing():
     """A host without CONFIG_KVM_ARM_APF: KVM's own tests see nothing of it, and a VM runs."""
     vm = Vm(level="off", cold=4, steps=("run --tasks 1 --pages 4", "ps-d", "stats now"))
-    asked = Vm(level="announce_by_vmm")
+    asked = Vm(apf=BY_VMM)
     result, said = in_host("option_off_offers_nothing", f"""
 ls /sys/module/kvm-arm/parameters/apf /sys/kernel/debug/kvm/apf
 /bin/apf_test; echo "apf_test: status $?"
@@ -77,7 +78,7 @@ def faults(name, **options):
 
 @test("another_intid_of_the_vmm")
 def another_intid_of_the_vmm():
-    outcome = faults("another_intid_of_the_vmm", level="announce_by_vmm", args=("--apf-intid", "22"))
+    outcome = faults("another_intid_of_the_vmm", apf=BY_VMM, args=("--apf-intid", "22"))
     for label in ("run", "kernel"):
         expect(outcome.figures(label), announced=64, ready=64, sync=0, halted=0, spurious=0)
     assert all(count > 0 for count in outcome.find("irqs")[0]["apf"]), \
@@ -87,8 +88,7 @@ def another_intid_of_the_vmm():
 
 @test("a_timers_intid_is_refused")
 def a_timers_intid_is_refused():
-    outcome = run("a_timers_intid_is_refused", Vm(level="announce_by_vmm",
-                                                  args=("--apf-intid", "27")))
+    outcome = run("a_timers_intid_is_refused", Vm(apf=BY_VMM, args=("--apf-intid", "27")))
     assert outcome.status == 1, outcome.status
     assert "--apf-intid 27" in outcome.read("vmm.err"), outcome.read("vmm.err")
 
@@ -106,9 +106,7 @@ SWITCHES = (
 @test("every_switch_switches")
 def every_switch_switches():
     for parameter, apf, append, announced, halted in SWITCHES:
-        level = f"host {parameter}, VMM {apf}"
-        LEVELS[level] = (parameter, "Image", apf)
-        outcome = faults("every_switch_switches", level=level, append=append)
+        outcome = faults("every_switch_switches", apf=(parameter, apf), append=append)
         got = outcome.stats("now")
         assert bool(got["apf_announced"]) == announced and bool(got["apf_halted"]) == halted, \
-            f"{level}, guest '{append}': {got}"
+            f"host {parameter}, VMM {apf}, guest '{append}': {got}"

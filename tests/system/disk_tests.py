@@ -4,8 +4,8 @@
 import random
 import zlib
 
-from harness import test
-from vm import OUT, Vm, check, command_line, fewer, run
+from lab.harness import test
+from tests.vm import OUT, Vm, check, command_line, fewer, run
 
 MIB = 1 << 20
 SIZE_MIB = 4

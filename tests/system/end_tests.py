@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How it ends: killed, stopped, offline, pages that never come or cannot be had."""
 
-from harness import test
 from lab import boot, paths
-from vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_silent, expect, run
+from lab.harness import test
+from tests.vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_silent, expect, run
 
 # With faults in flight: the workers are seen, or their absence later says nothing.
 KILL = """
@@ -151,7 +151,7 @@ def beyond_the_file(level):
 @test("page_beyond_its_file")
 def page_beyond_its_file():
     expected = beyond_the_file("off")
-    for level in ("halt", "announce"):
+    for level in ("halt", "kernel"):
         outcome = beyond_the_file(level)
         assert outcome.read("vmm.err") == expected.read("vmm.err"), outcome.read("vmm.err")
         expect(outcome.stats("end"), apf_announced=0, apf_halted=0, apf_sync=0)
@@ -180,4 +180,4 @@ def page_that_cannot_be_had_halt():
 
 @test("page_that_cannot_be_had_announce")
 def page_that_cannot_be_had_announce():
-    expect(lost_page("page_that_cannot_be_had_announce", "announce"), apf_announced=(4, None))
+    expect(lost_page("page_that_cannot_be_had_announce", "kernel"), apf_announced=(4, None))

@@ -3,19 +3,24 @@
 locks as the driver comes and goes: `make test-guests`.
 """
 
-from bench import report
-from harness import test
-from lab import stock
-from module_tests import DRIVER, PAGES, TASKS, WORK, at_boot, expect_lives, guest, late
-from qemu_tests import CPUS, TOKENS, drive
-from vm import BUSY_PC, check, expect, run
+import functools
+
+from lab import harness, kernels, stock
+from lab.result import sum_stats
+from tests.system.module_tests import (CLOUD, DRIVER, PAGES, TASKS, WORK, at_boot,
+                                       expect_lives, guest, late)
+from tests.system.qemu_tests import CPUS, TOKENS, drive
+from tests.vm import BUSY_PC, check, expect, run
+
+test = functools.partial(harness.test, suite="guests")
 
 # Pages of the host, which has 4 KiB, in one of the guest.
-UNIT = {"16k-6.12": 4}
+UNIT = {name: row.page_kib // 4 for name, row in kernels.STOCK.items()}
 LIVES = 20
 MADT = "/sys/firmware/acpi/tables/APIC"
 # A preemptible kernel knows only after some 200 ms that no task is in the driver.
-LIFE_MS = {"rt-6.12": 500, "rt-6.1": 500, stock.LOCKDEP: 500}
+LIFE_MS = {stock.LOCKDEP: 500} | {name: 500 for name, row in kernels.STOCK.items()
+                                  if row.kind == "rt"}
 
 
 def boot(kernel):
@@ -38,16 +43,16 @@ def in_qemu(name, kernel, acpi):
     outcome = drive(name, "--mem", "384", *firmware, "await:go", "postcopy", "postcopy", "say:done",
                     "end", files=files, more_steps=(f"exists {MADT}",))
     assert outcome.find("there") == [acpi], f"ACPI: {outcome.find('there')}, not {acpi}"
-    told = report.sum_stats(outcome.record("end"))
+    told = sum_stats(outcome.record("end"))
     expect(told, apf_announced=(16, None),
            apf_ready=told["apf_announced"] - told["apf_repeated"] + TOKENS * CPUS)
     guest_apf = outcome.find("guest_apf")[-1]
     expect(guest_apf, killed=0, woken=guest_apf["announced"], returned=guest_apf["announced"])
 
 
-test("debian_in_qemu_by_device_tree", "cloud-6.12", False, seconds=200)(
+test("debian_in_qemu_by_device_tree", CLOUD, False, seconds=200)(
     lambda kernel, acpi: in_qemu("debian_in_qemu_by_device_tree", kernel, acpi))
-test("debian_in_qemu_by_acpi", "cloud-6.12", True, seconds=200)(
+test("debian_in_qemu_by_acpi", CLOUD, True, seconds=200)(
     lambda kernel, acpi: in_qemu("debian_in_qemu_by_acpi", kernel, acpi))
 
 for name in (*stock.KERNELS, stock.LOCKDEP):
@@ -57,7 +62,7 @@ for name in (*stock.KERNELS, stock.LOCKDEP):
 
 @test("module_comes_and_goes_a_thousand_times", seconds=600)
 def module_comes_and_goes_a_thousand_times():
-    expect_lives(late("module_comes_and_goes_a_thousand_times", "cloud-6.12", 1000,
+    expect_lives(late("module_comes_and_goes_a_thousand_times", CLOUD, 1000,
                       timeout=3000), 1000)
 
 
@@ -65,7 +70,7 @@ def module_comes_and_goes_a_thousand_times():
 def module_comes_and_goes_in_real_parallel():
     """Preemptible, and on two vCPUs: tasks are preempted within the driver, and move."""
     outcome = run("module_comes_and_goes_in_real_parallel", guest(
-        "rt-6.12", "late", cold=256, cpus=2, mode="mttcg", timeout=900, steps=(
+        kernels.first("rt").name, "late", cold=256, cpus=2, mode="mttcg", timeout=900, steps=(
             stock.SETTLE, f"start --tasks {TASKS} --pages 60000 --fixed-time 30000 --label load",
             f"reload {DRIVER} kvm_apf 50 30", "wait", f"{WORK} --skip 60000", "ps-d")))
     check(outcome, host_may_say=BUSY_PC, guest_may_say=("kvm-apf: ", *BUSY_PC))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults of the guest's kernel: read(2) and write(2) on cold memory."""
 
-from harness import test
+from lab.harness import test
 from lab.kernel import checks_itself
-from vm import BUSY_PC, Vm, check, expect, run
+from tests.vm import BUSY_PC, Vm, check, expect, run
 
 TASKS = 8
 
@@ -41,7 +41,7 @@ def read2_of_quick_pages_sleeps():
 @test("kernel_mode_turned_off_in_the_guest_halts")
 def kernel_mode_turned_off_in_the_guest_halts():
     outcome = run("kernel_mode_turned_off_in_the_guest_halts", Vm(
-        append="kvm_apf.kernel=0", policy=("all:delay=20",),
+        level="announce", policy=("all:delay=20",),
         steps=("run --tasks 8 --pages 64 --syscall --bystander", "ps-d", "apf",
                "run --tasks 8 --pages 64 --skip 64 --label user", "apf")))
     check(outcome)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The levels, each with the event counts that make it what it is."""
 
-from harness import test
-from vm import Vm, check, expect, run
+from lab.harness import test
+from tests.vm import BY_VMM, NO_DRIVER, Vm, check, expect, run
 
 TASKS, PAGES, DELAY = 8, 64, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"
@@ -60,7 +60,7 @@ def the_page_ends_a_halt_at_once():
 
 @test("halt_needs_no_driver")
 def halt_needs_no_driver():
-    outcome = level("halt_needs_no_driver", "halt_no_driver")
+    outcome = level("halt_needs_no_driver", "kernel", image=NO_DRIVER)
     figures = outcome.figures()
     expect(figures, **NEVER_ANNOUNCED, halted=(PAGES, None), sync=0,
            wall_ms=(OVERLAPPED_MS, 0.6 * ONE_BY_ONE_MS))
@@ -69,7 +69,7 @@ def halt_needs_no_driver():
 
 @test("no_kvmapf_leaves_the_halt_level")
 def no_kvmapf_leaves_the_halt_level():
-    outcome = level("no_kvmapf_leaves_the_halt_level", "announce", append="no-kvmapf")
+    outcome = level("no_kvmapf_leaves_the_halt_level", "kernel", append="no-kvmapf")
     expect(outcome.figures(), **NEVER_ANNOUNCED, halted=(PAGES, None), sync=0)
     assert outcome.find("guest_apf") == [{}], "the driver is active, though told not to be"
 
@@ -84,17 +84,17 @@ def check_announced(outcome):
 
 @test("announce_runs_other_tasks")
 def announce_runs_other_tasks():
-    check_announced(level("announce_runs_other_tasks", "announce"))
+    check_announced(level("announce_runs_other_tasks", "kernel"))
 
 
 @test("announce_asked_for_by_the_vmm")
 def announce_asked_for_by_the_vmm():
-    check_announced(level("announce_asked_for_by_the_vmm", "announce_by_vmm"))
+    check_announced(level("announce_asked_for_by_the_vmm", "kernel", apf=BY_VMM))
 
 
 @test("announce_one_task_alone_loses_nothing")
 def announce_one_task_alone_loses_nothing():
-    outcome = level("announce_one_task_alone_loses_nothing", "announce",
+    outcome = level("announce_one_task_alone_loses_nothing", "kernel",
                     ("run --tasks 1 --pages 16", "ps-d"))
     expect(outcome.figures(), announced=16, ready=16, sync=0, halted=0,
            wall_ms=(16 * DELAY, 16 * DELAY * 1.02))
@@ -102,5 +102,5 @@ def announce_one_task_alone_loses_nothing():
 
 @test("announce_by_stores_too")
 def announce_by_stores_too():
-    outcome = level("announce_by_stores_too", "announce", (WORK + " --write", "ps-d"))
+    outcome = level("announce_by_stores_too", "kernel", (WORK + " --write", "ps-d"))
     expect(outcome.figures(), **ANNOUNCED)

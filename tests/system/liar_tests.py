@@ -5,9 +5,9 @@ The VMM answers APF's hypercall, in place of KVM (apfvm --apf-answer). As the gu
 nothing, its faults halt.
 """
 
-from bench import report
-from harness import test
-from vm import Vm, check, expect, run
+from lab.harness import test
+from lab.result import parse
+from tests.vm import Vm, check, expect, run
 
 PAGES, DELAY = 16, 5
 
@@ -43,7 +43,7 @@ def ask(answers, **options):
         f"2>>/out/vmm.err || exit 97" for n, answer in enumerate(answers))
     outcome = run("host_that_answers_nonsense", Vm(script=f"{script}\necho 0 >/out/status", timeout=400))
     for n, answer in enumerate(answers):
-        outcome.records = report.parse(outcome.read(f"result.{n}"), answer)
+        outcome.records = parse(outcome.read(f"result.{n}"), answer)
         check(outcome)
         expect(outcome.figures(), **HALTED)
         yield answer, outcome

@@ -7,16 +7,12 @@ gone, and a guest that has nothing to do costs the host next to nothing.
 
 import itertools
 
-from vm import AFTERMATH, Vm, check, check_aftermath, command_line, expect, run
+from tests.vm import AFTERMATH, Vm, check, check_aftermath, command_line, expect, run
 
 # The guest's last steps: by then it is idle, for longer than it is looked at. Not at once: a
 # kernel that has just booted, with several CPUs, has a few things left to do.
 IDLE = ("ps-d", "apf", "stats idle", "sleep 4500")
 IDLE_PERCENT = 1
-
-# What a guest says of CPUs that go and come.
-CPU_NOISE = ("killed (polled", "I-cache on CPU", ": found redistributor", ": Booted",
-             "no longer affine")
 
 # What the VMM's threads have run, in ns, in a second of virtual time.
 SCENARIO = """

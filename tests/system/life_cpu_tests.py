@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """CPUs that go and come, and a guest that suspends, with tasks that wait for pages."""
 
-from harness import test
-from life import CPU_NOISE, check_in_flight, live
-from vm import expect, slower
+from lab.harness import test
+from tests.system.life import check_in_flight, live
+from tests.vm import CPU_NOISE, expect, slower
 
 SUSPEND_NOISE = ("PM: suspend", "Filesystems sync", "Freezing", "OOM killer", "Restarting tasks",
                  "random: crng reseeded")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """FP and vector registers across a fault that another task or vCPU is run in."""
 
-from harness import test
-from vm import Vm, check, expect, run
+from lab.harness import test
+from tests.vm import Vm, check, expect, run
 
 
 def kept(name, bytes_at_least, **options):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the VMM and the host do to the guest's memory while its pages are under way."""
 
-from harness import test
-from life import check_in_flight, live
-from vm import expect, slower
+from lab.harness import test
+from tests.system.life import live
+from tests.vm import expect, slower
 
 PAGES, TASKS, DELAY = 512, 16, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"

@@ -5,8 +5,8 @@ A token is for a page of the host. A larger page of the guest is several faults,
 after the other; smaller ones may be under way by one token, each with a task of its own.
 """
 
-from harness import test
-from vm import Vm, check, expect, run
+from lab.harness import test
+from tests.vm import Vm, check, expect, run
 
 FLAVOURS = {4: "lab", 16: "lab16k", 64: "lab64k"}
 TASKS, UNITS = 8, 32
@@ -42,4 +42,4 @@ def check_shared(figures, pages):
 for host_size in FLAVOURS:
     for guest_size in FLAVOURS:
         test(f"page_size_host_{host_size}k_guest_{guest_size}k", host_size, guest_size,
-             long=True)(mix)
+             suite="long")(mix)

@@ -6,11 +6,11 @@ writes into a block it counts as ready; and the next kernel watches its memory u
 all pages of the one before have come.
 """
 
-from bare_tests import NONE, bare
-from harness import test
+from lab.harness import test
 from lab.kernel import checks_itself
-from life import IDLE, check_in_flight, live
-from vm import command_line, expect
+from tests.system.bare_tests import NONE, bare
+from tests.system.life import IDLE, check_in_flight, live
+from tests.vm import command_line, expect
 
 WAITING = 8
 # A kernel that tells the host of blocks of its own would end the old ones by that.

@@ -7,12 +7,13 @@ driver, and a module that gives our cold memory to user space.
 
 import shutil
 
-from bench import report
-from harness import Skip, test
-from lab import stock
-from vm import Vm, check, expect, run
+from lab import kernels, stock
+from lab.harness import Skip, test
+from lab.result import parse, run_figures
+from tests.vm import Vm, check, expect, run
 
 ENODEV, EEXIST = 19, 17
+CLOUD = kernels.first("cloud").name
 TASKS, PAGES, DELAY = 8, 64, 20
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20 --bystander"
 DRIVER = "/kvm_apf.ko"
@@ -31,7 +32,7 @@ def need(kernel):
         return
     if not shutil.which("apt-get"):
         raise Skip("not a Debian system, which has no Debian kernels")
-    raise AssertionError(f"no kernel {kernel}: run `lab/stock {kernel}`")
+    raise AssertionError(f"no kernel {kernel}: run `python3 -m lab stock {kernel}`")
 
 
 def guest(kernel, when, script="vmm", args=(), **options):
@@ -81,8 +82,8 @@ def built_in_too(vm):
 @test("module_reaches_nine_tenths_of_the_built_in_driver")
 def module_reaches_nine_tenths_of_the_built_in_driver():
     name = "module_reaches_nine_tenths_of_the_built_in_driver"
-    outcome = at_boot(name, "cloud-6.12", more=built_in_too)
-    built_in = report.run_figures(report.parse(outcome.read("built-in"), "built-in"), "run",
+    outcome = at_boot(name, CLOUD, more=built_in_too)
+    built_in = run_figures(parse(outcome.read("built-in"), "built-in"), "run",
                                   "built-in")
     expect_announced(built_in)
     ratio = built_in["wall_ms"] / outcome.figures()["wall_ms"]
@@ -133,13 +134,13 @@ def expect_lives(outcome, times):
 
 @test("module_comes_and_goes_under_load")
 def module_comes_and_goes_under_load():
-    expect_lives(late("module_comes_and_goes_under_load", "cloud-6.12", 20), 20)
+    expect_lives(late("module_comes_and_goes_under_load", CLOUD, 20), 20)
 
 
 @test("module_refuses_a_host_without_the_feature")
 def module_refuses_a_host_without_the_feature():
     outcome = run("module_refuses_a_host_without_the_feature", guest(
-        "cloud-6.12", "late", level="off",
+        CLOUD, "late", level="off",
         steps=(stock.SETTLE, f"insmod {DRIVER}", "apf", WORK, "ps-d")))
     check(outcome, guest_may_say=(NOT_OFFERED,))
     assert errors(outcome, "insmod") == [ENODEV], errors(outcome, "insmod")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Delivery while other interrupts come all the time: timers, IPIs."""
 
-from harness import comment, test
 from lab import kernel
-from vm import BUSY_PC, Vm, check, expect, fewer, run
+from lab.harness import comment, test
+from tests.vm import BUSY_PC, Vm, check, expect, fewer, run
 
 PAGE_KB = 4
 # A kernel that checks itself would do nothing but take interrupts.

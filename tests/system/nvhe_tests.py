@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The host's kernel at EL1, with KVM's own code alone at EL2 (nVHE): all counts as ever."""
 
-from fault_tests import check_nothing_lost
-from harness import test
-from level_tests import NEVER_ANNOUNCED
-from selftest_tests import selftest
-from vm import Vm, check, expect, run
+from lab.harness import test
+from tests.system.fault_tests import check_nothing_lost
+from tests.system.level_tests import NEVER_ANNOUNCED
+from tests.system.selftest_tests import selftest
+from tests.vm import Vm, check, expect, run
 
 NVHE = "kvm-arm.mode=nvhe"
 # Which timer the kernel lives by says where it runs: INTID 30 is EL1's, 26 EL2's.

@@ -5,14 +5,16 @@ Debian's kernel, gcc, udev and QEMU as they are. Its next boot is as a guest of 
 it is moved by post-copy, so that there is something to announce.
 """
 
+import functools
 import shlex
 import tarfile
 
-from bench import report
-from harness import test
-from lab import boot, deb, debian, installed, paths
-from module_tests import NOT_OFFERED
-from vm import BUSY_PC, OUT, Outcome, check_log, check_silent, expect
+from lab import boot, deb, debian, harness, installed, paths
+from lab.result import check_end, parse
+from tests.system.module_tests import NOT_OFFERED
+from tests.vm import BUSY_PC, OUT, Outcome, check_log, check_silent, expect
+
+test = functools.partial(harness.test, suite="guests")
 
 JOB = paths.REPO / "tests" / "guests" / "owner" / "run"
 CPUS = 2
@@ -50,8 +52,8 @@ def job(folder):
 
 def install(folder, disk, job_disk):
     """In a machine of QEMU's, so the driver has no host to announce anything to. What was said."""
-    records = report.parse(installed.start(disk, job_disk, folder, timeout=1500), "guest")
-    report.check_end(records, "guest")
+    records = parse(installed.start(disk, job_disk, folder, timeout=1500), "guest")
+    check_end(records, "guest")
     check_log("guest", [line for record in records for line in record.get("klog", ())], MAY_SAY)
     return {key: value for record in records for key, value in record.items()}
 

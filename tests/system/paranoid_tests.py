@@ -6,15 +6,17 @@
 
 import os
 
-import harness
-from harness import test
 from lab import kernel
-from selftest_tests import selftest
-from vm import Vm, check, expect, run
+from lab.harness import test
+from tests.system.end_tests import cpu_offline_with_waiters, vmm_killed_with_faults_in_flight
+from tests.system.fault_tests import two_vcpus_announce
+from tests.system.kernel_mode_tests import write2_from_cold_memory_sleeps
+from tests.system.selftest_tests import selftest
+from tests.vm import Vm, check, expect, run
 
 FLAVOUR = "paranoid"
-QUICK = ("two_vcpus_announce", "write2_from_cold_memory_sleeps", "vmm_killed_with_faults_in_flight",
-         "cpu_offline_with_waiters")
+QUICK = (two_vcpus_announce, write2_from_cold_memory_sleeps, vmm_killed_with_faults_in_flight,
+         cpu_offline_with_waiters)
 
 # Allocations of one function, and those that cannot wait of the whole VMM.
 FAILSLAB = """
@@ -74,13 +76,11 @@ def selftest_on_paranoid():
     selftest("kvm_selftest_on_paranoid", "icount", "-n 50")
 
 
-def register():
-    for entry in [entry for entry in harness.TESTS if entry.name in QUICK]:
-        test(f"{entry.name}_on_paranoid", entry.function, alone=entry.alone, seconds=90)(on_paranoid)
-    test("kvm_selftest_on_paranoid", selftest_on_paranoid, seconds=200)(on_paranoid)
-
+# Where another kernel was chosen, they are run on that.
+SUITS = kernel.chosen() == kernel.BASE_FLAVOUR
 
 test("allocation_of_the_work_item_fails", seconds=60)(allocation_of_the_work_item_fails)
 test("allocations_of_the_vmm_fail", seconds=60)(allocations_of_the_vmm_fail)
-if kernel.chosen() == kernel.BASE_FLAVOUR:
-    register()
+test("kvm_selftest_on_paranoid", selftest_on_paranoid, seconds=200, suits=SUITS)(on_paranoid)
+for quick in QUICK:
+    test(f"{quick.__name__}_on_paranoid", quick, seconds=90, suits=SUITS)(on_paranoid)

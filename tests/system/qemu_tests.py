@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A VMM that knows nothing of APF: Debian's arm64 QEMU, unmodified, in the lab's host.
 
-A guest's tasks keep data in memory (bench/keep.c) while QEMU moves the VM from
+A guest's tasks keep data in memory (load/keep.c) while QEMU moves the VM from
 process to process, over a network that takes a millisecond each way. The guest
 enables APF once, in the first of them.
 """
 
+import functools
 import shlex
 
-from bench import report
-from harness import test
-from lab import boot, debian, paths
-from vm import BUSY_PC, OUT, Outcome, check_silent, command_line, expect
+from lab import boot, debian, harness, kernel, paths
+from lab.result import check_end, sum_stats
+from tests.vm import BUSY_PC, OUT, Outcome, check_silent, command_line, expect
+
+# The lean kernels have nothing that mounts QEMU's disk.
+test = functools.partial(harness.test, suits=kernel.chosen() not in kernel.LEAN)
 
 CPUS = 2
 TOKENS = 64
@@ -49,7 +52,7 @@ def drive(name, *actions, mode="icount", files=None, more_steps=()):
     outcome = Outcome(result)
     assert outcome.status == 0, outcome.read("scenario.log")
     check_silent(outcome, guest_may_say=BUSY_PC)
-    report.check_end(outcome.records, "guest")
+    check_end(outcome.records, "guest")
     assert outcome.find("ps_d") == [0], outcome.find("ps_d")
     kept = outcome.find("run")[0]
     expect(kept, tasks=TASKS, pages_bad=0, pages_verified=kept["faults"], rounds=(1, None))
@@ -58,14 +61,14 @@ def drive(name, *actions, mode="icount", files=None, more_steps=()):
 
 def figures(outcome, key):
     """Of each record of that kind: KVM's counts in that process, and all calls so far."""
-    return [{**report.sum_stats(record), "calls": record["calls"]}
+    return [{**sum_stats(record), "calls": record["calls"]}
             for record in outcome.records if key in record]
 
 
 def check_all_told(outcome, calls=CALLS, missing=16):
     """In the last process: faults were announced, and each was told, as was each vCPU at first."""
     end = outcome.record("end")
-    told = report.sum_stats(end)
+    told = sum_stats(end)
     expect({**told, "calls": end["calls"]}, calls=calls, apf_announced=(missing, None),
            apf_ready=told["apf_announced"] - told["apf_repeated"] + TOKENS * CPUS)
     guest = outcome.find("guest_apf")[-1]

@@ -5,8 +5,8 @@ Each test asserts that the way was gone, by the count of the knob or of the path
 and that nothing was lost on it.
 """
 
-from harness import comment, test
-from vm import Vm, check, expect, run
+from lab.harness import comment, test
+from tests.vm import Vm, check, expect, run
 
 TASKS, PAGES = 8, 64
 WORK = f"run --tasks {TASKS} --pages {PAGES} --compute 20"

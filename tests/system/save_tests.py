@@ -4,11 +4,11 @@
 import dataclasses
 import json
 
-from bench import report
-from harness import test
 from lab import kernel, paths
-from lives import NEXT_LIVES, TOKENS
-from vm import Vm, check, check_silent, expect, run
+from lab.harness import test
+from lab.result import sum_stats
+from tests.lives import NEXT_LIVES, TOKENS
+from tests.vm import BY_VMM, Vm, check, check_silent, expect, run
 
 GUESTS = paths.BIN / "guests"
 # Less than usual, since all of it is saved.
@@ -57,7 +57,7 @@ class Lives:
 def saved(outcome, life):
     """What the VMM says of a file that it has written."""
     lines = [json.loads(line) for line in outcome.read(f"saved.{life}").splitlines()]
-    stats = report.sum_stats(lines[1])
+    stats = sum_stats(lines[1])
     return {**stats, **lines[0]["saved"], "waiting": lines[1]["uffd"]["waiting"],
             "served": lines[1]["uffd"]["served"]}
 
@@ -102,7 +102,7 @@ def ten_generations_of_restore():
 def saved_in_the_middle_of_an_announcement():
     """Between acknowledge and EOI, before the claim, with the PPI disabled: tests/guests/saved.c."""
     outcome, files = Lives(
-        Vm(level="announce_by_vmm", image="/boot/saved", policy=("all:never",),
+        Vm(apf=BY_VMM, image="/boot/saved", policy=("all:never",),
            files={GUESTS / "saved": "boot/saved"}, args=("--save-after", "200"),
            knobs={"rival": 32}),
         policies=("all:never", "all:never", "all:delay=5"), ms=400, first=AFTER_A_WHILE,

@@ -6,9 +6,10 @@ Each case is a line of KTAP; whatever it has to say of a failure comes before.
 
 import re
 
-from harness import REPO, comment, test
 from lab import boot, paths
-from vm import BUSY_PC, OUT, check_log, fewer
+from lab.harness import comment, test
+from lab.paths import REPO
+from tests.vm import BUSY_PC, OUT, check_log, fewer
 
 TABLES = REPO / "selftests"
 
@@ -58,4 +59,4 @@ def hostile_guest(seed):
 
 for part in range(1, 5):
     test(f"hostile_guest_a_million_faults_{part}_of_4", part, seconds=150,
-         long=True)(hostile_guest)
+         suite="long")(hostile_guest)

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-#include "../../../bench/counter.h"
+#include "../../../common/counter.h"
 
 /* @count: how many tasks, or how many times; the case's own default, or asked for. */
 struct test_case {

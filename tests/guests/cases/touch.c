@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../../bench/content.h"
+#include "../../../common/content.h"
 #include "cases.h"
 
 static void touch_page(void *arg)
