@@ -15,8 +15,10 @@
  *   knobs/fail_read	n: each n-th read of a block at a fault fails
  *   knobs/fail_tell	n: each n-th write of an announcement, or of 0 to @declined, fails
  *   knobs/fail_ready	n: each n-th write of ready bits fails
- *   knobs/fail_fetch	n: each n-th worker fails to get its page, and reports that
- *   knobs/hold_done	n: a worker that has its page reports it n ms later
+ *   knobs/fail_fetch	n: each n-th thread fails to get its page, and reports that
+ *   knobs/hold_done	n: a thread that has its page reports it n ms later
+ *   knobs/threads	1: threads fetch pages of userfaultfd memory, too. With
+ *			fail_fetch and hold_done they always do
  *   knobs/hold_halt	n: a halt begins n ms after the fault
  *
  *   taken/		how often each knob had an effect
@@ -44,6 +46,7 @@ static const char * const apf_knob_names[APF_KNOBS] = {
 	[APF_KNOB_FAIL_READY]	= "fail_ready",
 	[APF_KNOB_FAIL_FETCH]	= "fail_fetch",
 	[APF_KNOB_HOLD_DONE]	= "hold_done",
+	[APF_KNOB_THREADS]	= "threads",
 	[APF_KNOB_HOLD_HALT]	= "hold_halt",
 };
 
@@ -96,7 +99,8 @@ bool apf_knob_every(enum apf_knob knob)
 bool apf_knob_needs_thread(void)
 {
 	return atomic_read(&apf_knob_values[APF_KNOB_FAIL_FETCH]) ||
-	       atomic_read(&apf_knob_values[APF_KNOB_HOLD_DONE]);
+	       atomic_read(&apf_knob_values[APF_KNOB_HOLD_DONE]) ||
+	       apf_knob(APF_KNOB_THREADS);
 }
 
 void apf_knob_hold(enum apf_knob knob)

@@ -4,7 +4,7 @@
  * page does not belong to the guest any more.
  *
  * A token is found by its gfn. The VMM may have deleted the memslot meanwhile and
- * created it again over other memory. Then the worker fetches a page that the guest
+ * created it again over other memory. Then the page that comes is one that the guest
  * cannot see, maybe for ever, and a fault on that gfn needs another page.
  */
 
@@ -13,9 +13,9 @@
 #include "apf.h"
 
 /*
- * Give a token up; its worker goes on alone. If the page was announced, the guest gets
+ * Give a token up. A thread that fetches its page goes on alone. If the page was announced, the guest gets
  * the ready bit, and when it touches the page again, KVM announces the new page. After
- * apf_work_orphan() the worker does not set its bit in @done any more.
+ * apf_work_orphan() nobody sets its bit in @done any more.
  */
 static void apf_give_up(struct kvm_vcpu *vcpu, int token)
 {

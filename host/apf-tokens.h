@@ -21,11 +21,11 @@
 
 /**
  * struct apf_tokens - the table
- * @busy:	a worker fetches the page
+ * @busy:	the page is under way
  * @announced:	subset of @busy: the guest was told, and will be owed a ready bit
  * @owed:	the page has come, but the ready bit is not written yet
  * @posted:	the ready bit is written, and the host has not seen it taken
- * @failed:	the worker did not get the page; the next fault on it waits
+ * @failed:	the page could not be had; the next fault on it waits
  * @gfn:	the page of each token in @busy or @failed
  */
 struct apf_tokens {
@@ -78,7 +78,7 @@ static inline int apf_tokens_alloc(struct apf_tokens *t, u64 gfn)
 	return n;
 }
 
-/* Undo apf_tokens_alloc(), if no worker could be started. */
+/* Undo apf_tokens_alloc(), if nobody can fetch the page. */
 static inline void apf_tokens_cancel(struct apf_tokens *t, int n)
 {
 	t->busy &= ~BIT(n);
@@ -101,7 +101,7 @@ static inline void apf_tokens_announced(struct apf_tokens *t, int n)
 	t->announced |= BIT(n);
 }
 
-/* The workers of @done have finished. Those in @failed did not get their page. */
+/* The pages of @done have come. Those in @failed could not be had. */
 static inline void apf_tokens_done(struct apf_tokens *t, unsigned long done,
 				   unsigned long failed)
 {
@@ -118,7 +118,7 @@ static inline void apf_tokens_posted(struct apf_tokens *t)
 	t->owed = 0;
 }
 
-/* Did a worker fail to get this page? Forgets it, so the answer is true only once. */
+/* Could this page not be had? Forgets it, so the answer is true only once. */
 static inline bool apf_tokens_take_failed(struct apf_tokens *t, u64 gfn)
 {
 	int n = apf_tokens_lookup(t, t->failed, gfn);

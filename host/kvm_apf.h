@@ -22,7 +22,7 @@ struct kvm_apf_pool;
 
 /**
  * struct kvm_apf_vm - APF state of a VM
- * @pool:	the workers; NULL until the first vCPU runs with APF on
+ * @pool:	the threads that fetch pages; NULL until the first vCPU runs with APF on
  * @intid:	PPI of both messages. config_lock guards it until @fixed is set
  * @fixed:	@intid does not change any more, since a vCPU is about to run. Set
  *		under config_lock
@@ -49,7 +49,7 @@ struct kvm_apf_reg {
 };
 
 /*
- * kvm_apf_faultin_pfn() returns this in place of a page that a worker fetches: the
+ * kvm_apf_faultin_pfn() returns this in place of a page that is under way: the
  * fault handler goes back to the run loop. The value differs from the KVM_PFN_ERR_*
  * of all kernel versions.
  */

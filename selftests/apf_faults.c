@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * apf_test: faults that wait for something else than a missing page, pages that
- * are bad, and more pages than the operator allows. An announced fault costs one
+ * apf_test: faults that wait for something else than a missing page, and pages that
+ * are bad. An announced fault costs one
  * stage-2 abort whatever it was, and what is wrong with a page shows where the
  * guest touches it.
  */
-#include <fcntl.h>
 #include <linux/bitmap.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
@@ -13,8 +12,6 @@
 #include "apf_test.h"
 
 #define STORED		5
-#define CAP		4
-#define CAP_FILE	"/sys/module/kvm-arm/parameters/apf_pages"
 
 enum {
 	HOST_PROTECT,		/* page: for reading only */
@@ -200,87 +197,6 @@ static void guest_poisoned(void)
 	GUEST_DONE();
 }
 
-static char cap_before[16];
-
-static void set_cap(const char *value)
-{
-	int fd = open(CAP_FILE, O_WRONLY);
-
-	TEST_ASSERT(fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value),
-		    CAP_FILE ": errno %d", errno);
-	close(fd);
-}
-
-static void restore_cap(void)
-{
-	set_cap(cap_before);
-}
-
-/* The cap of the test's own, until its process ends. */
-static void lower_cap(void)
-{
-	int fd = open(CAP_FILE, O_RDONLY);
-
-	__TEST_REQUIRE(fd >= 0 && !access(CAP_FILE, W_OK), CAP_FILE ": errno %d", errno);
-	TEST_ASSERT(read(fd, cap_before, sizeof(cap_before) - 1) > 0, "errno %d", errno);
-	close(fd);
-	atexit(restore_cap);
-}
-
-static void host_cap(struct apf_vm *v, u64 cap)
-{
-	char value[16];
-
-	snprintf(value, sizeof(value), "%lu", cap);
-	set_cap(value);
-}
-
-static u64 announce_up_to_cap(unsigned int first)
-{
-	u64 tokens = 0;
-	unsigned int i;
-
-	for (i = 0; i < CAP; i++)
-		tokens |= BIT(announced(first + i));
-	serve_at_sync(first + CAP);
-	loads(first + CAP);
-
-	return tokens;
-}
-
-/* It leaves pages under way, which are given back only when the VM is gone. */
-static void guest_capped(void)
-{
-	u64 tokens;
-
-	guest_set_up();
-	command(CMD_HOST, CAP, 0);
-	tokens = announce_up_to_cap(0);
-	command(CMD_RELEASE_ALL, CAP, 0);
-	wait_ready(tokens);
-	command(CMD_HOST, 0, 0);
-	serve_at_sync(2 * CAP);
-	loads_unmasked(2 * CAP);
-	command(CMD_HOST, CAP, 0);
-	announce_up_to_cap(3 * CAP);
-	GUEST_DONE();
-}
-
-static void run_capped(const struct apf_case *c, u64 faults)
-{
-	struct apf_vm v;
-	int i;
-
-	lower_cap();
-	for (i = 0; i < 2; i++) {
-		apf_vm_create(&v, c);
-		apf_vm_run(&v);
-		apf_vm_check_counts(&v);
-		TEST_ASSERT_EQ(count_workers(), CAP);
-		apf_vm_destroy(&v);
-	}
-}
-
 const struct apf_case fault_cases[] = {
 	{
 		.name = "write_protected",
@@ -315,14 +231,6 @@ const struct apf_case fault_cases[] = {
 		.host = host_faults,
 		.uffd_features = UFFD_FEATURE_POISON,
 		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
-	},
-	{
-		.name = "capped",
-		.guest = guest_capped,
-		.host = host_cap,
-		.run = run_capped,
-		.expect = { [APF_ANNOUNCED] = 2 * CAP, [APF_SYNC] = 3, [APF_READY] = CAP,
-			    [APF_BATCHES] = 1 },
 	},
 	{}
 };

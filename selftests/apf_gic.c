@@ -377,7 +377,7 @@ const struct apf_case gic_cases[] = {
 	{
 		.name = "stuck",
 		.guest = guest_stuck,
-		.host = host_wait_for_workers,
+		.host = host_wait_for_threads,
 		.expect = { [APF_ANNOUNCED] = 1, [APF_HALTED] = 12, [APF_SYNC] = 3,
 			    [APF_READY] = 1, [APF_BATCHES] = 1 },
 	},

@@ -231,7 +231,7 @@ void serve_at_sync(unsigned int page)
 	command(CMD_SERVE_AT, page, APF_SYNC);
 }
 
-/* The vCPU waits for the page itself, and may be ahead of the page's worker. */
+/* The vCPU waits for the page itself, and may be ahead of the thread that fetches it. */
 void loads_at_sync(unsigned int page)
 {
 	serve_at_sync(page);

@@ -19,7 +19,7 @@
 
 enum {
 	HOST_LAP,	/* all pages are cold again; is it enough? */
-	HOST_CALM,	/* once no worker is at work; then all pages are held */
+	HOST_CALM,	/* once no thread is at work; then all pages are held */
 };
 
 u64 hostile_seed = 1;

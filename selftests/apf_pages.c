@@ -17,43 +17,42 @@
 #define MESSAGES	16
 #define POLL_US		100
 
-/* A kernel worker's name has a + while it works for the workqueue behind it. */
-static bool is_our_worker(const char *task)
+/* Of this process, by /proc/self/task/TID/stat: "TID (kvm-apf) D ..." waits for a page. */
+static bool is_busy_thread(const char *task)
 {
-	char path[64], name[64] = "", ours[32];
+	char path[64], stat[64] = "";
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%.16s/comm", task);
-	snprintf(ours, sizeof(ours), "+kvm-apf/%d\n", getpid());
+	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", task);
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return false;
-	if (read(fd, name, sizeof(name) - 1) < 0)
-		name[0] = '\0';
+	if (read(fd, stat, sizeof(stat) - 1) < 0)
+		stat[0] = '\0';
 	close(fd);
 
-	return strstr(name, ours);
+	return strstr(stat, "(kvm-apf) ") && !strstr(stat, "(kvm-apf) S");
 }
 
-unsigned int count_workers(void)
+/* KVM's threads that fetch pages: none, where the vCPUs post userfaults themselves. */
+static unsigned int count_busy_threads(void)
 {
-	DIR *proc = opendir("/proc");
+	DIR *tasks = opendir("/proc/self/task");
 	struct dirent *entry;
 	unsigned int n = 0;
 
-	TEST_ASSERT(proc, "No /proc to see workers in");
-	while ((entry = readdir(proc)))
-		n += entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		     is_our_worker(entry->d_name);
-	closedir(proc);
+	TEST_ASSERT(tasks, "No /proc to see threads in");
+	while ((entry = readdir(tasks)))
+		n += is_busy_thread(entry->d_name);
+	closedir(tasks);
 
 	return n;
 }
 
 /* Until nobody fetches a page any more, the userfaultfd being gone. */
-void wait_for_workers(void)
+void wait_for_threads(void)
 {
-	while (count_workers())
+	while (count_busy_threads())
 		usleep(POLL_US);
 }
 
@@ -214,10 +213,10 @@ static unsigned int count_asked(struct apf_pages *p)
 	return asked;
 }
 
-/* Until those left are at work on pages that are held. */
+/* Until those left, if any, are at work on pages that are held. */
 void pages_settle(struct apf_pages *p)
 {
-	while (count_workers() != count_asked(p))
+	while (count_busy_threads() > count_asked(p))
 		usleep(POLL_US);
 }
 

@@ -66,7 +66,7 @@ enum apf_stat {
 
 /* What the guest asks of the test, by GUEST_SYNC4(): it goes on after that. */
 enum apf_command {
-	CMD_RELEASE,		/* page: once it is asked for, and its worker is through */
+	CMD_RELEASE,		/* page: once it is asked for; KVM knows that it came */
 	CMD_RELEASE_ALL,	/* count: all, once so many are asked for */
 	CMD_SERVE,		/* page: as soon as it is asked for */
 	CMD_SERVE_AT,		/* page, enum apf_stat: when that counts one more */
@@ -148,8 +148,7 @@ void pages_poison(struct apf_pages *p, unsigned int page);
 void pages_forget_one(struct apf_pages *p, unsigned int page);
 u64 pages_served(struct apf_pages *p);
 void pages_settle(struct apf_pages *p);
-unsigned int count_workers(void);
-void wait_for_workers(void);
+void wait_for_threads(void);
 
 /* apf_vm.c */
 enum apf_slot {
@@ -177,7 +176,7 @@ void apf_vm_start_at(struct apf_vm *v, void (*guest)(void));
 void apf_vm_run(struct apf_vm *v);
 void apf_vm_destroy(struct apf_vm *v);
 /* For CMD_HOST. */
-void host_wait_for_workers(struct apf_vm *v, u64 number);
+void host_wait_for_threads(struct apf_vm *v, u64 number);
 u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat);
 void apf_vm_check_counts(struct apf_vm *v);
 
@@ -246,7 +245,7 @@ void loads_unmasked(unsigned int page);
 void release(unsigned int page);
 void serve_at_halt(unsigned int page);
 void serve_at_sync(unsigned int page);
-/* And no worker of that page ends a halt for the next one; with host_wait_for_workers(). */
+/* And no thread of that page ends a halt for the next one; with host_wait_for_threads(). */
 void loads_at_sync(unsigned int page);
 void stay_idle(void);
 void works_with(unsigned int page);

@@ -59,9 +59,9 @@ u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat)
 	return value;
 }
 
-void host_wait_for_workers(struct apf_vm *v, u64 number)
+void host_wait_for_threads(struct apf_vm *v, u64 number)
 {
-	wait_for_workers();
+	wait_for_threads();
 }
 
 void apf_vm_check_counts(struct apf_vm *v)
@@ -260,7 +260,7 @@ void apf_vm_run(struct apf_vm *v)
 }
 
 /*
- * While pages are held: the VM must not wait for its workers. They end with the
+ * While pages are held: the VM must not wait for its threads. They end with the
  * userfaultfd.
  */
 void apf_vm_destroy(struct apf_vm *v)
@@ -269,5 +269,5 @@ void apf_vm_destroy(struct apf_vm *v)
 	close(v->gic_fd);
 	kvm_vm_free(v->vm);
 	pages_destroy(&v->pages);
-	wait_for_workers();
+	wait_for_threads();
 }

@@ -43,11 +43,11 @@ head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
 true
 """
 
-# After the VMM: no worker of ours at work (+; a - was one), and nobody in D state.
+# After the VMM: none of its threads that fetch pages is left, and nobody is in D state.
 AFTERMATH = """
 sleep 1
 ps -o stat,comm | grep '^D' >/out/stuck
-grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers
+grep -hx kvm-apf /proc/[0-9]*/task/*/comm >/out/threads
 """
 
 # A kernel that checks itself takes its time: then these have no upper bound.
@@ -218,7 +218,7 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
 
 
 def check_aftermath(outcome):
-    for name in ("stuck", "workers"):
+    for name in ("stuck", "threads"):
         assert not outcome.read(name).strip(), f"left behind: {outcome.read(name)}"
 
 

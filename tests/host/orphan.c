@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * orphan IMAGE: end a VM while a worker waits for its page, which never comes,
- * in a process that lives on and keeps the userfaultfd open.
+ * orphan IMAGE: end a VM while a thread waits for its page, which never comes,
+ * in a process that lives on and keeps the userfaultfd open. KVM's knob "threads"
+ * is on: else no thread waits for such a page.
  *
- * Exit status 0: nobody waited for the worker, and it was still at work when VM,
+ * Exit status 0: nobody waited for the thread, and it was still at work when VM,
  * vCPU and guest memory were gone. It ends with the userfaultfd, at the end.
  */
 #include <err.h>
@@ -20,8 +21,7 @@
 #define PATIENCE_S	10
 #define PAGE_SIZE	4096
 
-/* A kernel worker's name has a + while it works for the workqueue behind it. */
-static int is_our_worker(const char *path)
+static int is_kvms_thread(const char *path)
 {
 	char name[64] = "";
 	FILE *f = fopen(path, "re");
@@ -31,33 +31,33 @@ static int is_our_worker(const char *path)
 	if (!fgets(name, sizeof(name), f))
 		name[0] = '\0';
 	fclose(f);
-	return !!strstr(name, "+kvm-apf");
+	return !strcmp(name, "kvm-apf\n");
 }
 
-static int count_workers(void)
+static int count_threads(void)
 {
 	glob_t tasks;
 	size_t i;
 	int n = 0;
 
-	if (glob("/proc/[0-9]*/comm", 0, NULL, &tasks))
+	if (glob("/proc/self/task/*/comm", 0, NULL, &tasks))
 		errx(1, "/proc is not mounted");
 	for (i = 0; i < tasks.gl_pathc; i++)
-		n += is_our_worker(tasks.gl_pathv[i]);
+		n += is_kvms_thread(tasks.gl_pathv[i]);
 	globfree(&tasks);
 	return n;
 }
 
-static void wait_for_workers(int wanted)
+static void wait_for_threads(int wanted)
 {
 	int tries;
 
 	for (tries = 0; tries < 100 * PATIENCE_S; tries++) {
-		if (count_workers() == wanted)
+		if (count_threads() == wanted)
 			return;
 		usleep(10000);
 	}
-	errx(1, "%d workers, not %d", count_workers(), wanted);
+	errx(1, "%d threads, not %d", count_threads(), wanted);
 }
 
 static void launch(struct vm *vm, struct uffd *uffd, const struct options *opt)
@@ -89,19 +89,19 @@ int main(int argc, char **argv)
 	if (policy_list_add(&opt.policies, "all:never", why, sizeof(why)))
 		errx(1, "%s", why);
 	launch(&vm, &uffd, &opt);
-	wait_for_workers(1);
+	wait_for_threads(1);
 
-	/* Without uffd_stop() first, which would end the worker's wait. */
+	/* Without uffd_stop() first, which would end the thread's wait. */
 	alarm(PATIENCE_S);
 	vm_end(&vm, STATUS_STOPPED);
 	vcpu_kick(&vm.vcpu[0]);
 	vcpu_join(&vm.vcpu[0]);
 	vm_destroy(&vm);
 	alarm(0);
-	wait_for_workers(1);
+	wait_for_threads(1);
 
 	uffd_stop(&uffd);
 	uffd_destroy(&uffd);
-	wait_for_workers(0);
+	wait_for_threads(0);
 	return 0;
 }

@@ -5,21 +5,24 @@ from lab import boot, paths
 from lab.harness import test
 from tests.vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_silent, expect, run
 
-# With faults in flight: the workers are seen, or their absence later says nothing.
+# With faults in flight.
 KILL = """
 vmm &
 until grep -q guest_apf /out/result 2>/dev/null; do sleep 0.1; done
-grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers_before
+grep -hx kvm-apf /proc/[0-9]*/task/*/comm >/out/threads_before
 killall -9 apfvm
 wait
 """ + AFTERMATH
+# Pages of a userfaultfd are fetched by threads: each of eight tasks has one.
+THREADS = {"threads": 1}
 FAULTING = "sleep,0,:,start,--tasks,8,--pages,8,:,sleep,500,:,stats,waiting,:,apf,:,sleep,60000"
 
 
-def check_killed(outcome):
+def check_killed(outcome, threads=0):
+    """threads: that fetched pages before. They are seen, or their absence later says nothing."""
     assert outcome.status == 128 + 9, outcome.status
     check_silent(outcome)
-    assert len(outcome.read("workers_before").split()) == 8, outcome.read("workers_before")
+    assert len(outcome.read("threads_before").split()) == threads, outcome.read("threads_before")
     check_aftermath(outcome)
 
 
@@ -47,6 +50,14 @@ def vmm_killed_with_faults_in_flight():
     check_eight_wait(outcome)
 
 
+@test("vmm_killed_while_threads_wait")
+def vmm_killed_while_threads_wait():
+    outcome = run("vmm_killed_while_threads_wait", Vm(
+        policy=("all:never",), steps=(FAULTING,), knobs=THREADS, script=KILL))
+    check_killed(outcome, threads=8)
+    check_eight_wait(outcome)
+
+
 @test("vmm_killed_at_the_halt_level")
 def vmm_killed_at_the_halt_level():
     outcome = run("vmm_killed_at_the_halt_level", Vm(
@@ -55,34 +66,45 @@ def vmm_killed_at_the_halt_level():
     expect(outcome.stats("waiting"), apf_announced=0, apf_sync=0, apf_halted=(8, None))
 
 
-@test("vmm_killed_uffd_silent")
-def vmm_killed_uffd_silent():
-    """The pages' server is another process: alive, and it answers nothing any more."""
-    outcome = run("vmm_killed_uffd_silent", Vm(
-        policy=("all:never",), steps=(FAULTING,), script="""
+def killed_uffd_silent(name, threads, **options):
+    """The pages' server is another process: alive, and it answers nothing any more.
+
+    The VMM leaves nothing behind, neither thread nor VM, while the server still holds its pages.
+    """
+    outcome = run(name, Vm(
+        **options, policy=("all:never",), steps=(FAULTING,), script="""
 vmm &
 until grep -q guest_apf /out/result 2>/dev/null; do sleep 0.1; done
 hold_uffd $(pidof apfvm) >/out/held &
 until grep -q held /out/held; do sleep 0.1; done
-grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers_before
+grep -hx kvm-apf /proc/[0-9]*/task/*/comm >/out/threads_before
 killall -9 apfvm
 sleep 1
 cat /out/status >/out/status_while_held
-grep -h '+kvm-apf' /proc/[0-9]*/comm >/out/workers_while_held
+grep -hx kvm-apf /proc/[0-9]*/task/*/comm >/out/left_while_held
+ls -d /sys/kernel/debug/kvm/[0-9]* >>/out/left_while_held 2>/dev/null
 killall hold_uffd
 wait
 """ + AFTERMATH))
-    check_killed(outcome)
-    # The VMM was gone while its workers still waited, not only after them.
+    check_killed(outcome, threads)
     assert outcome.read("status_while_held").strip() == str(128 + 9), "the VMM could not end"
-    assert len(outcome.read("workers_while_held").split()) == 8, "somebody answered them"
+    assert not outcome.read("left_while_held").strip(), outcome.read("left_while_held")
     check_eight_wait(outcome)
 
 
-@test("worker_outlives_the_vcpu")
-def worker_outlives_the_vcpu():
+test("vmm_killed_uffd_silent", "vmm_killed_uffd_silent", 0)(killed_uffd_silent)
+
+
+@test("vmm_killed_uffd_silent_while_threads_wait")
+def vmm_killed_uffd_silent_while_threads_wait():
+    killed_uffd_silent("vmm_killed_uffd_silent_while_threads_wait", 8, knobs=THREADS)
+
+
+@test("thread_outlives_the_vcpu")
+def thread_outlives_the_vcpu():
     guest = paths.BIN / "guests" / "unmasked"
-    result = boot.run("orphan /boot/guest", OUT / "worker_outlives_the_vcpu", timeout=60,
+    result = boot.run("echo 1 >/sys/kernel/debug/kvm/apf/knobs/threads && orphan /boot/guest",
+                      OUT / "thread_outlives_the_vcpu", timeout=60,
                       files={guest: "boot/guest"})
     assert not result.lab_error, result.lab_error
     said = (result.out / "scenario.log").read_text()
@@ -159,7 +181,7 @@ def page_beyond_its_file():
 
 @test("page_that_never_comes_is_no_endless_refault")
 def page_that_never_comes_is_no_endless_refault():
-    """No worker can fetch a page, and each no-wait attempt says that it is to come."""
+    """No thread can fetch a page, and each no-wait attempt says that it is to come."""
     outcome = run("page_that_never_comes_is_no_endless_refault", Vm(
         policy=("all:delay=2",), knobs={"fail_fetch": 1},
         steps=("run --tasks 4 --pages 16", "ps-d", "apf")))

@@ -97,16 +97,33 @@ def pages_come_in_any_order():
     check_nothing_lost(outcome, 256)
 
 
-@test("eight_tasks_and_a_cap_of_four")
-def eight_tasks_and_a_cap_of_four():
-    """The operator's, on the host's command line. The fifth fault holds up the vCPU."""
-    outcome = run("eight_tasks_and_a_cap_of_four", Vm(
-        host_append="kvm-arm.apf_pages=4", policy=("all:delay=20",),
-        steps=("run --tasks 8 --pages 256", "ps-d", "apf")))
+@test("eight_tasks_and_four_threads")
+def eight_tasks_and_four_threads():
+    """The operator's bound, on the host's command line: a page waits its turn, and no vCPU waits."""
+    outcome = run("eight_tasks_and_four_threads", Vm(
+        host_append="kvm-arm.apf_threads=4", knobs={"threads": 1}, policy=("all:delay=20",),
+        steps=("run --tasks 8 --pages 256", "ps-d", "apf"), script="""
+vmm &
+until grep -q guest_apf /out/result 2>/dev/null; do
+	grep -hxc kvm-apf /proc/$(pidof apfvm)/task/*/comm 2>/dev/null | grep -c 1
+	sleep 0.01
+done | sort -n | tail -n 1 >/out/threads_at_most
+wait
+"""))
     check(outcome)
-    figures = outcome.figures()
-    expect(figures, faults=256, sync=(45, 56), halted=0, declined=0)
-    assert figures["announced"] + figures["sync"] == 256, figures
+    check_nothing_lost(outcome, 256)
+    assert outcome.read("threads_at_most").strip() == "4", outcome.read("threads_at_most")
+
+
+@test("no_thread_may_be_made")
+def no_thread_may_be_made():
+    """Then the vCPU waits, as without APF."""
+    outcome = run("no_thread_may_be_made", Vm(
+        host_append="kvm-arm.apf_threads=0", knobs={"threads": 1}, policy=("all:delay=2",),
+        steps=("run --tasks 8 --pages 64", "ps-d", "apf", "stats end")))
+    check(outcome)
+    expect(outcome.figures(), faults=64, announced=0, halted=0, sync=64)
+    expect(outcome.stats("end"), apf_sync_thread=(64, None))
 
 
 @test("seventy_tasks_on_sixty_four_tokens")
