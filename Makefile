@@ -16,7 +16,8 @@ help:		## | | this text
 	@echo "                          cold      warm"
 	@awk -F ' *(:.*## *|[|]) *' '/^[a-z-]+:.*## / { printf "  make %-18s %-9s %-9s %s\n", $$1, $$2, $$3, $$4 }' Makefile
 	@echo
-	@echo "Cold: with an empty cache, on two CPUs. Warm: with everything built. ?: not measured."
+	@echo "Cold: with an empty cache but the packages installed (see deps), on two CPUs."
+	@echo "Warm: with everything built. ?: not measured."
 	@echo
 	@echo "Variables:"
 	@echo "  KERNEL_SOURCE=<tree|tarball>  build from this source of Linux, not from Debian's"
@@ -38,7 +39,7 @@ deps:		## 2 min | | install the packages needed, or name the missing tools
 	@lab/deps.sh
 
 .PHONY: kernel
-kernel: deps	## 20 min | 1 s | build the kernels: lab, paranoid (host and guest), nodriver (without our code)
+kernel: deps	## 16 min | 1 s | build the kernels: lab, paranoid (host and guest), nodriver (without our code)
 	@$(LAB) setup kernel
 
 .PHONY: vmm
@@ -54,7 +55,7 @@ guests: deps	## 2 min | 5 s | build what only the tests run: bare guests, KVM se
 	@$(LAB) setup guests
 
 .PHONY: images
-images: deps	## 11 min | 1 s | make the initramfs images, and what is in them
+images: deps	## 8 min | 1 s | make the initramfs images, and what is in them
 	@$(LAB) setup images
 
 .PHONY: debian
@@ -66,7 +67,7 @@ programs: deps	## 5 min | 1 s | make the disk image of programs that judge thems
 	@$(LAB) setup programs
 
 .PHONY: demo
-demo: deps	## 13 min | 2 min | the demonstration: table, pictures, out/demo.json
+demo: deps	## 9 min | 1 min | the demonstration: table, pictures, out/demo.json
 	@$(LAB) setup demo
 	@python3 -m bench demo
 
@@ -85,12 +86,12 @@ report:		## | 15 s | make the report of the recorded run: out/report.html, docs/
 	@python3 -m bench report
 
 .PHONY: pictures
-pictures: deps	## 13 min | 2 min | run the demonstration and make the pictures in docs/img
+pictures: deps	## 9 min | 1 min | run the demonstration and make the pictures in docs/img
 	@$(LAB) setup demo
 	@python3 -m bench demo --pictures docs/img
 
 .PHONY: test
-test: deps	## 40 min | 30 min | run all tests (T=<regex>: some of them)
+test: deps	## 40 min | 28 min | run all tests (T=<regex>: some of them)
 	@$(LAB) setup --plan test
 	@python3 -m tests.tap +source="$(LAB) kernel --source-only" \
 		static="python3 -m tests.static" \
@@ -138,7 +139,7 @@ simulate: deps	## ? | ? | run seeds: each decides a run in virtual time (SEEDS=n
 	@python3 -m tests.simulate $(SIMULATE)
 
 .PHONY: shell
-shell: deps	## 12 min | 5 s | a shell in the host under QEMU, with apfvm at hand
+shell: deps	## 8 min | 5 s | a shell in the host under QEMU, with apfvm at hand
 	@$(LAB) setup shell
 	@$(LAB) boot --shell --out out/shell
 

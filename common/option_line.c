@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The command line: glibc's getopt_long() finds the options, the table's rows read them. */
 #include <assert.h>
+#include <err.h>
 #include <getopt.h>
+#include <stdlib.h>
 
 #include "option_table.h"
 #include "option_take.h"
@@ -90,4 +92,21 @@ enum option_result option_read_line(const struct option_table *table, void *into
 		return OPTION_WRONG;
 	preset_texts(table, into);
 	return OPTION_RUN;
+}
+
+void option_read_or_exit(const struct option_table *table, void *into, int argc, char **argv,
+			 uint64_t *given)
+{
+	char text[200];
+	struct reason why = { .text = text, .size = sizeof(text) };
+
+	switch (option_read_line(table, into, argc, argv, given, &why)) {
+	case OPTION_HELP:
+		option_print_help(table, stdout);
+		exit(0);
+	case OPTION_WRONG:
+		errx(2, "%s", text);
+	case OPTION_RUN:
+		break;
+	}
 }

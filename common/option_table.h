@@ -107,6 +107,9 @@ enum option_result option_read_line(const struct option_table *table, void *into
 				    char **argv, uint64_t *given, struct reason *why);
 int option_read_spec(const struct option_table *table, void *into, const char *text,
 		     uint64_t *given, struct reason *why);
+/* The program ends here with its help, status 0, or with the reason, status 2. */
+void option_read_or_exit(const struct option_table *table, void *into, int argc, char **argv,
+			 uint64_t *given);
 
 /* @name has to be that of a row. */
 bool option_is_given(const struct option_table *table, uint64_t given, const char *name);

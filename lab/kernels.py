@@ -89,8 +89,8 @@ class Flavour:
 
 
 FLAVOURS = {
-    "lab": Flavour(BOOTS, 550, 1390),
-    "nodriver": Flavour(BOOTS, 60, 130),
+    "lab": Flavour(BOOTS, 400, 1390),
+    "nodriver": Flavour(BOOTS, 45, 130),
     "paranoid": Flavour(("test", "test-paranoid"), 560, lean=True, slow=5),
     "kcsan": Flavour(("test-paranoid",), 480, lean=True, slow=4),
     "lockdep": Flavour(("test-guests",), 480, lean=True),

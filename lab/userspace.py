@@ -15,7 +15,7 @@ GROUPS = {
 }
 # The kernel's Makefile, which this one calls, always has something to do.
 ALWAYS = {"selftests": "apf_test"}
-# How many lines of a log are warnings that are worth a look.
+# A log with this word in it is worth a look.
 WARNING = "warning:"
 
 

@@ -3,8 +3,6 @@
  * The command line of apfkeep.
  */
 #include <err.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "../common/array_size.h"
@@ -52,19 +50,9 @@ static void check_config(const struct keep_config *cfg)
 
 void keep_options_read(int argc, char **argv, struct keep_config *cfg)
 {
-	char text[200];
-	struct reason why = { .text = text, .size = sizeof(text) };
 	uint64_t given;
 
 	*cfg = (struct keep_config) { .page_size = sysconf(_SC_PAGESIZE) };
-	switch (option_read_line(&keep_options, cfg, argc, argv, &given, &why)) {
-	case OPTION_HELP:
-		option_print_help(&keep_options, stdout);
-		exit(0);
-	case OPTION_WRONG:
-		errx(2, "%s", text);
-	case OPTION_RUN:
-		break;
-	}
+	option_read_or_exit(&keep_options, cfg, argc, argv, &given);
 	check_config(cfg);
 }

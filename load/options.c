@@ -5,8 +5,6 @@
 #include <ctype.h>
 #include <err.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -151,20 +149,10 @@ static void check_config(const struct load_config *cfg)
 
 void load_options_read(int argc, char **argv, struct load_config *cfg)
 {
-	char text[200];
-	struct reason why = { .text = text, .size = sizeof(text) };
 	uint64_t given;
 
 	*cfg = (struct load_config) { .pin = -1, .page_size = sysconf(_SC_PAGESIZE) };
-	switch (option_read_line(&load_options, cfg, argc, argv, &given, &why)) {
-	case OPTION_HELP:
-		option_print_help(&load_options, stdout);
-		exit(0);
-	case OPTION_WRONG:
-		errx(2, "%s", text);
-	case OPTION_RUN:
-		break;
-	}
+	option_read_or_exit(&load_options, cfg, argc, argv, &given);
 	if (cfg->mark)
 		return;
 	if (!option_is_given(&load_options, given, "ipa"))

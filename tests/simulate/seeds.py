@@ -141,6 +141,8 @@ RULES = (
     ({"evict": ("all", "cold"), "evict_full": (1, 2), "delay": (20, 60)}, {"delay": 5}),
     ({"evict": ("all", "cold"), "evict_full": (1, 2), "other_delay": (27, 60)}, {"other_delay": 3}),
     ({"evict": ("all", "ram"), "knob": ("hold_halt", "hold_done")}, {"knob": None}),
+    # A restored VM starts with the knob: its first KVM_RUN would say ENOMEM.
+    ({"life": ("saved",), "knob": ("fail_alloc",)}, {"knob": None}),
 )
 ROUND_RULES = (
     ({"fp": (True,), "syscall": ("all",)}, {"syscall": "half"}),
@@ -170,6 +172,9 @@ def draw_round(seed, number, config):
         values["exits"] = 0
     if config["failing"] or (values["turn"] == "hotplug" and config["cpus"] == 1):
         values["turn"] = None
+    # A write to a read-only slot is an MMIO exit, and apfvm has no device there.
+    if config["churn"] == "ro":
+        values.update(write=False, exits=0)
     if number == 0:
         values["where"] = "fresh"
     return values
