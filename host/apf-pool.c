@@ -4,10 +4,12 @@
  *
  * They are threads of the VMM's process (vhost_task), so what they use is the VM's:
  * its cgroups, memory policy and CPUs, and its pids. They are killed with the process,
- * also while they wait for a page. One is made when a page is to be fetched and no
- * thread is idle, up to kvm-arm.apf_threads of them; what does not find one waits in
- * the queue, and is announced all the same. One that was idle for APF_POOL_IDLE is
- * ended.
+ * also while they wait for a page. A thread has one page at a time. One is made when
+ * no thread is idle, up to kvm-arm.apf_threads of them, and ended when it has been idle
+ * for APF_POOL_IDLE.
+ *
+ * There is no queue: a page for which there is no thread is waited for by the vCPU, as
+ * without APF. In a queue it could wait for ever behind pages that never come.
  *
  * Why not virt/kvm/async_pf.c: its worker always asks for write access, which
  * breaks copy-on-write, dirties the page and fails on read-only memory where
@@ -15,13 +17,13 @@
  * nor its memory are the VM's; and its teardown waits for the worker, which a page
  * that never comes can make wait for ever.
  *
- * Lifetime. The pool is made when the first vCPU runs, and given up when the VM is
- * destroyed, which is after its vCPUs: all that is queued or under way then is
- * nobody's. pool->end stops the threads, and waits for those that still fetch a page,
- * at most until the VMM's process ends. Then the pool is freed.
+ * Lifetime. The pool is made when the first vCPU runs. The VM gives it up when it is
+ * destroyed, and a thread that still waits for a page then stays until the page comes
+ * or the VMM's process ends. pool->reap stops the threads that have nothing more to do,
+ * and frees the pool after the last one.
  *
- * Locking. pool->lock guards the lists and counts. It is not held when a thread is
- * made, stopped, or executes anything. work->lock is not taken inside it.
+ * Locking. pool->lock guards all of the pool, and @work of its threads. Nothing is
+ * taken inside it. It is not held when a thread is made, stopped or at work.
  */
 
 #include <linux/jiffies.h>
@@ -42,51 +44,100 @@
 
 static unsigned int apf_threads = 64;
 module_param(apf_threads, uint, 0644);
-MODULE_PARM_DESC(apf_threads, "Threads of a VM that wait for pages of asynchronous page faults, at most");
+MODULE_PARM_DESC(apf_threads, "Most threads of a VM that wait for pages of asynchronous page faults");
 
 /**
  * struct kvm_apf_pool - the threads of one VM
  * @lock:	guards what follows
- * @queue:	works that wait for a thread
- * @threads:	all of them
- * @idle:	of them, those that wait for a work
- * @count:	of @threads that were not killed
- * @shrink:	ends threads that are idle
- * @end:	ends all
+ * @kvm:	the VM, NULL: it is gone
+ * @idle:	threads without a page, the one that was idle last at the head
+ * @over:	threads that will never have a page again, to be stopped
+ * @usable:	number of threads that are not @over
+ * @made:	number of threads that were not stopped yet
+ * @shrink:	moves threads from @idle to @over
+ * @reap:	stops those of @over
  */
 struct kvm_apf_pool {
 	spinlock_t		lock;
-	struct list_head	queue;
-	struct list_head	threads;
+	struct kvm		*kvm;
 	struct list_head	idle;
-	unsigned int		count;
+	struct list_head	over;
+	unsigned int		usable;
+	unsigned int		made;
 	struct delayed_work	shrink;
-	struct work_struct	end;
+	struct work_struct	reap;
 };
 
 /**
  * struct apf_thread - one thread
  * @pool:	it belongs to
  * @task:	the task
- * @node:	in @threads of the pool
- * @idle:	in @idle of the pool, or empty
+ * @work:	the page that it is to fetch, until it has begun to
+ * @node:	in @idle of the pool, or on its way from @over to its end
  * @since:	in jiffies, when it became idle
- * @counted:	in @count of the pool
+ * @over:	it never has a page again
  */
 struct apf_thread {
 	struct kvm_apf_pool	*pool;
 	struct vhost_task	*task;
+	struct apf_work		*work;
 	struct list_head	node;
-	struct list_head	idle;
 	unsigned long		since;
-	bool			counted;
+	bool			over;
 };
+
+/* To VM statistics, for as long as there is a VM. */
+static void apf_pool_count(struct kvm_apf_pool *pool, int change)
+{
+	lockdep_assert_held(&pool->lock);
+
+	pool->usable += change;
+	if (pool->kvm)
+		pool->kvm->stat.apf_threads = pool->usable;
+}
+
+static void apf_thread_over(struct apf_thread *thread)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+
+	apf_pool_count(pool, -1);
+	thread->over = true;
+	list_move(&thread->node, &pool->over);
+	queue_work(system_unbound_wq, &pool->reap);
+}
+
+static struct apf_work *apf_thread_take(struct apf_thread *thread)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+	struct apf_work *work;
+
+	spin_lock(&pool->lock);
+	work = thread->work;
+	thread->work = NULL;
+	spin_unlock(&pool->lock);
+
+	return work;
+}
+
+/* The page is done: the thread can have another one, unless the VM is gone. */
+static void apf_thread_rest(struct apf_thread *thread)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+
+	spin_lock(&pool->lock);
+	thread->since = jiffies;
+	if (pool->kvm)
+		list_add(&thread->node, &pool->idle);
+	else
+		apf_thread_over(thread);
+	spin_unlock(&pool->lock);
+}
 
 /*
  * Fault the page in, waiting for as long as it takes. The pin is not kept: the
  * vCPU's next no-wait attempt finds the page, or starts over if it is gone.
  */
-static bool apf_fetch(struct apf_work *work)
+static bool apf_fetch(const struct apf_work *work)
 {
 	if (apf_knob_every(APF_KNOB_FAIL_FETCH))
 		return false;
@@ -94,108 +145,110 @@ static bool apf_fetch(struct apf_work *work)
 	return get_user_pages_unlocked(work->hva, 1, NULL, work->gup_flags) == 1;
 }
 
-/* The next work, or NULL: then the thread is idle. */
-static struct apf_work *apf_pool_take(struct apf_thread *thread)
+static void apf_thread_finish(struct apf_work *work, bool failed)
 {
-	struct kvm_apf_pool *pool = thread->pool;
-	struct apf_work *work;
-
-	spin_lock(&pool->lock);
-	work = list_first_entry_or_null(&pool->queue, struct apf_work, node);
-	if (work) {
-		list_del_init(&work->node);
-		list_del_init(&thread->idle);
-	} else if (list_empty(&thread->idle)) {
-		thread->since = jiffies;
-		list_add(&thread->idle, &pool->idle);
-	}
-	spin_unlock(&pool->lock);
-
-	return work;
+	apf_knob_hold(APF_KNOB_HOLD_DONE);
+	apf_work_done(work, failed);
+	apf_work_put(work);
 }
 
 /*
- * Called in TASK_INTERRUPTIBLE by the thread. Return: whether it did anything, else it
- * sleeps. Whoever queues a work takes it off @idle under the lock before he wakes it.
+ * Called by the thread, in TASK_INTERRUPTIBLE. Return: whether it did anything, else it
+ * sleeps.
  */
 static bool apf_thread_run(void *data)
 {
-	struct apf_work *work = apf_pool_take(data);
-	bool failed;
+	struct apf_thread *thread = data;
+	struct apf_work *work = apf_thread_take(thread);
 
 	if (!work)
 		return false;
 
 	__set_current_state(TASK_RUNNING);
-	failed = !apf_fetch(work);
-	apf_knob_hold(APF_KNOB_HOLD_DONE);
-	apf_work_done(work, failed);
-	apf_work_put(work);
+	apf_thread_finish(work, !apf_fetch(work));
+	apf_thread_rest(thread);
 
 	return true;
 }
 
-/* The thread takes no more works. Once for each thread, whatever comes first. */
-static void apf_pool_uncount(struct apf_thread *thread)
-{
-	lockdep_assert_held(&thread->pool->lock);
-
-	list_del_init(&thread->idle);
-	thread->pool->count -= thread->counted;
-	thread->counted = false;
-}
-
-/* SIGKILL, or execve(): all threads of the process end, the vCPUs' among them. */
+/* Called by the thread on SIGKILL: all threads of the process end, the vCPUs' among them. */
 static void apf_thread_killed(void *data)
 {
 	struct apf_thread *thread = data;
+	struct kvm_apf_pool *pool = thread->pool;
+	struct apf_work *work = apf_thread_take(thread);
 
-	spin_lock(&thread->pool->lock);
-	apf_pool_uncount(thread);
-	spin_unlock(&thread->pool->lock);
+	if (work)
+		apf_thread_finish(work, true);
+
+	spin_lock(&pool->lock);
+	if (!thread->over)
+		apf_thread_over(thread);
+	spin_unlock(&pool->lock);
 }
 
-static void apf_thread_stop(struct apf_thread *thread)
+/* All that are idle, where the VM is gone. */
+static void apf_pool_end_idle(struct kvm_apf_pool *pool)
 {
-	vhost_task_stop(thread->task);
-	kfree(thread);
+	struct apf_thread *thread, *next;
+
+	lockdep_assert_held(&pool->lock);
+
+	list_for_each_entry_safe_reverse(thread, next, &pool->idle, node) {
+		if (pool->kvm && time_before(jiffies, thread->since + APF_POOL_IDLE))
+			break;
+		apf_thread_over(thread);
+	}
 }
 
-/* Of a VM that is in use. The oldest are at the tail. */
 static void apf_pool_shrink(struct work_struct *w)
 {
 	struct kvm_apf_pool *pool = container_of(to_delayed_work(w), struct kvm_apf_pool, shrink);
-	struct apf_thread *thread, *next;
-	LIST_HEAD(old);
 
 	spin_lock(&pool->lock);
-	list_for_each_entry_safe_reverse(thread, next, &pool->idle, idle) {
-		if (time_before(jiffies, thread->since + APF_POOL_IDLE))
-			break;
-		apf_pool_uncount(thread);
-		list_move(&thread->node, &old);
-	}
-	if (pool->count)
+	apf_pool_end_idle(pool);
+	if (pool->usable)
 		schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
 	spin_unlock(&pool->lock);
-
-	list_for_each_entry_safe(thread, next, &old, node)
-		apf_thread_stop(thread);
 }
 
-static void apf_pool_end(struct work_struct *w)
+/* Return: how many threads were stopped. Each is at its end, or asleep. */
+static unsigned int apf_pool_stop_over(struct kvm_apf_pool *pool)
 {
-	struct kvm_apf_pool *pool = container_of(w, struct kvm_apf_pool, end);
 	struct apf_thread *thread, *next;
+	unsigned int count = 0;
+	LIST_HEAD(over);
 
-	cancel_delayed_work_sync(&pool->shrink);
-	list_for_each_entry_safe(thread, next, &pool->threads, node)
-		apf_thread_stop(thread);
+	spin_lock(&pool->lock);
+	list_splice_init(&pool->over, &over);
+	spin_unlock(&pool->lock);
 
-	kfree(pool);
+	list_for_each_entry_safe(thread, next, &over, node) {
+		vhost_task_stop(thread->task);
+		kfree(thread);
+		count++;
+	}
+
+	return count;
 }
 
-struct kvm_apf_pool *apf_pool_create(void)
+/* The last one frees the pool: whoever makes a thread over queues @reap under the lock. */
+static void apf_pool_reap(struct work_struct *w)
+{
+	struct kvm_apf_pool *pool = container_of(w, struct kvm_apf_pool, reap);
+	unsigned int stopped = apf_pool_stop_over(pool);
+	bool last;
+
+	spin_lock(&pool->lock);
+	pool->made -= stopped;
+	last = !pool->kvm && !pool->made && !work_pending(w);
+	spin_unlock(&pool->lock);
+
+	if (last)
+		kfree(pool);
+}
+
+struct kvm_apf_pool *apf_pool_create(struct kvm *kvm)
 {
 	struct kvm_apf_pool *pool = apf_kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
 
@@ -203,147 +256,123 @@ struct kvm_apf_pool *apf_pool_create(void)
 		return NULL;
 
 	spin_lock_init(&pool->lock);
-	INIT_LIST_HEAD(&pool->queue);
-	INIT_LIST_HEAD(&pool->threads);
+	pool->kvm = kvm;
 	INIT_LIST_HEAD(&pool->idle);
+	INIT_LIST_HEAD(&pool->over);
 	INIT_DELAYED_WORK(&pool->shrink, apf_pool_shrink);
-	INIT_WORK(&pool->end, apf_pool_end);
+	INIT_WORK(&pool->reap, apf_pool_reap);
 
 	return pool;
 }
 
-/* All works are orphans. Not here, since a thread may wait for its page. */
+/* Nobody queues pages any more. A thread may still wait for one. */
 void apf_pool_destroy(struct kvm_apf_pool *pool)
 {
-	queue_work(system_unbound_wq, &pool->end);
-}
-
-/* One more. @count has been raised for it. */
-static bool apf_pool_grow(struct kvm_apf_pool *pool)
-{
-	struct apf_thread *thread = apf_kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
-
-	if (!thread)
-		return false;
-
-	thread->pool = pool;
-	thread->counted = true;
-	INIT_LIST_HEAD(&thread->idle);
-	thread->task = vhost_task_create(apf_thread_run, apf_thread_killed, thread,
-					 "kvm-apf");
-	if (IS_ERR(thread->task)) {
-		kfree(thread);
-		return false;
-	}
+	cancel_delayed_work_sync(&pool->shrink);
 
 	spin_lock(&pool->lock);
-	list_add(&thread->node, &pool->threads);
+	pool->kvm = NULL;
+	apf_pool_end_idle(pool);
+	queue_work(system_unbound_wq, &pool->reap);
 	spin_unlock(&pool->lock);
-	vhost_task_start(thread->task);
-
-	return true;
 }
 
-/* Wake an idle thread. Under the lock, so that nobody ends it before it is awake. */
-static bool apf_pool_wake(struct kvm_apf_pool *pool)
+/* Give the page to a thread that is idle. It cannot end before the lock is released. */
+static bool apf_pool_give(struct kvm_apf_pool *pool, struct apf_work *work)
 {
 	struct apf_thread *thread;
 
 	lockdep_assert_held(&pool->lock);
 
-	thread = list_first_entry_or_null(&pool->idle, struct apf_thread, idle);
+	thread = list_first_entry_or_null(&pool->idle, struct apf_thread, node);
 	if (!thread)
 		return false;
 
-	list_del_init(&thread->idle);
+	list_del_init(&thread->node);
+	thread->work = work;
 	vhost_task_wake(thread->task);
 
 	return true;
 }
 
-/* Nobody is there to take what is queued, nor will be: whoever waits for it is told. */
-static void apf_pool_fail_all(struct kvm_apf_pool *pool)
+/* One more thread may be made. It is counted at once, since many vCPUs make them. */
+static bool apf_pool_may_grow(struct kvm_apf_pool *pool)
 {
-	struct apf_work *work;
+	lockdep_assert_held(&pool->lock);
 
-	spin_lock(&pool->lock);
-	while (!pool->count && !list_empty(&pool->queue)) {
-		work = list_first_entry(&pool->queue, struct apf_work, node);
-		list_del_init(&work->node);
-		spin_unlock(&pool->lock);
-		apf_work_done(work, true);
-		apf_work_put(work);
-		spin_lock(&pool->lock);
-	}
-	spin_unlock(&pool->lock);
+	if (pool->usable >= READ_ONCE(apf_threads))
+		return false;
+
+	if (!pool->usable)
+		schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
+	apf_pool_count(pool, 1);
+	pool->made++;
+
+	return true;
 }
 
-/*
- * No thread could be made. Others, which may be about to be made, were counted upon
- * for what has been queued since: if they are none, all of it fails.
- * Return: whether @work is still in the hands of a thread.
- */
-static bool apf_pool_shrank(struct kvm_apf_pool *pool, struct apf_work *work)
+static struct apf_thread *apf_thread_create(struct kvm_apf_pool *pool)
 {
-	bool taken;
+	struct apf_thread *thread = apf_kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
 
-	spin_lock(&pool->lock);
-	pool->count--;
-	taken = pool->count || list_empty(&work->node);
-	if (!taken)
-		list_del_init(&work->node);
-	spin_unlock(&pool->lock);
+	if (!thread)
+		return NULL;
 
-	if (!taken)
-		apf_pool_fail_all(pool);
+	thread->pool = pool;
+	INIT_LIST_HEAD(&thread->node);
+	thread->task = vhost_task_create(apf_thread_run, apf_thread_killed, thread,
+					 "kvm-apf");
+	if (IS_ERR(thread->task)) {
+		kfree(thread);
+		return NULL;
+	}
 
-	return taken;
+	return thread;
+}
+
+/* A thread for the page. It has been counted. */
+static bool apf_pool_grow(struct kvm_apf_pool *pool, struct apf_work *work)
+{
+	struct apf_thread *thread = apf_thread_create(pool);
+
+	if (!thread) {
+		spin_lock(&pool->lock);
+		apf_pool_count(pool, -1);
+		pool->made--;
+		spin_unlock(&pool->lock);
+		return false;
+	}
+
+	thread->work = work;
+	vhost_task_start(thread->task);
+
+	return true;
 }
 
 /**
- * apf_pool_queue - have a thread fetch a page
+ * apf_pool_start - have a thread fetch a page
  * @pool:	of the VM
  * @work:	the page; a reference to it goes to the thread
  *
  * Called by a thread of the VMM's process that may sleep.
  *
- * Return: false if there is no thread, and none can be made.
+ * Return: false if no thread is idle, and none can be made.
  */
-bool apf_pool_queue(struct kvm_apf_pool *pool, struct apf_work *work)
+bool apf_pool_start(struct kvm_apf_pool *pool, struct apf_work *work)
 {
-	bool grow = false, taken;
+	bool given, grow;
 
 	refcount_inc(&work->refs);
-	spin_lock(&pool->lock);
-	list_add_tail(&work->node, &pool->queue);
-	if (!apf_pool_wake(pool) && pool->count < READ_ONCE(apf_threads)) {
-		grow = true;
-		if (!pool->count++)
-			schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
-	}
-	taken = pool->count;
-	if (!taken)
-		list_del_init(&work->node);
-	spin_unlock(&pool->lock);
-
-	if (grow && !apf_pool_grow(pool))
-		taken = apf_pool_shrank(pool, work);
-	if (!taken)
-		apf_work_put(work);
-
-	return taken;
-}
-
-/* Nobody wants the page any more: if no thread has taken it yet, none does. */
-void apf_pool_cancel(struct kvm_apf_pool *pool, struct apf_work *work)
-{
-	bool queued;
 
 	spin_lock(&pool->lock);
-	queued = !list_empty(&work->node);
-	list_del_init(&work->node);
+	given = apf_pool_give(pool, work);
+	grow = !given && apf_pool_may_grow(pool);
 	spin_unlock(&pool->lock);
 
-	if (queued)
+	if (grow)
+		given = apf_pool_grow(pool, work);
+	if (!given)
 		apf_work_put(work);
+
+	return given;
 }

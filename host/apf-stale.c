@@ -13,16 +13,16 @@
 #include "apf.h"
 
 /*
- * Give a token up. A thread that fetches its page goes on alone. If the page was announced, the guest gets
- * the ready bit, and when it touches the page again, KVM announces the new page. After
- * apf_work_orphan() nobody sets its bit in @done any more.
+ * Give a token up. A thread that fetches its page goes on alone. If the page was
+ * announced, the guest gets the ready bit, and when it touches the page again, KVM
+ * announces the new page. After apf_work_orphan() nobody sets its bit in @done any more.
  */
 static void apf_give_up(struct kvm_vcpu *vcpu, int token)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
 
 	apf_path(APF_PATH_GIVEN_UP);
-	apf_work_orphan(vcpu, apf->work[token]);
+	apf_work_orphan(apf->work[token]);
 	clear_bit(token, &apf->done);
 	apf_tokens_done(&apf->tokens, BIT(token), 0);
 	if (!apf->tokens.owed)

@@ -118,7 +118,7 @@ static int apf_pool_init(struct kvm *kvm)
 	if (READ_ONCE(kvm->arch.apf.pool))
 		return 0;
 
-	pool = apf_pool_create();
+	pool = apf_pool_create(kvm);
 	if (!pool)
 		return -ENOMEM;
 	if (cmpxchg(&kvm->arch.apf.pool, NULL, pool))
@@ -248,7 +248,7 @@ void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
 		return;
 
 	for_each_set_bit(token, &apf->tokens.busy, APF_TOKENS)
-		apf_work_orphan(vcpu, apf->work[token]);
+		apf_work_orphan(apf->work[token]);
 	apf_work_free_spare(vcpu);
 
 	kfree(apf);

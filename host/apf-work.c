@@ -83,7 +83,6 @@ static struct apf_work *apf_work_alloc(gfp_t gfp)
 
 	refcount_set(&work->refs, 1);
 	spin_lock_init(&work->lock);
-	INIT_LIST_HEAD(&work->node);
 	apf_uffd_init(work);
 
 	return work;
@@ -189,7 +188,7 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token)
 		return NULL;
 
 	work->token = token;
-	if (!apf_uffd_posted(work) && !apf_pool_queue(vcpu->kvm->arch.apf.pool, work))
+	if (!apf_uffd_posted(work) && !apf_pool_start(vcpu->kvm->arch.apf.pool, work))
 		return NULL;
 
 	apf->spare = NULL;
@@ -233,10 +232,9 @@ void apf_work_free_spare(struct kvm_vcpu *vcpu)
 }
 
 /* Give up a work that may still be under way. */
-void apf_work_orphan(struct kvm_vcpu *vcpu, struct apf_work *work)
+void apf_work_orphan(struct apf_work *work)
 {
 	apf_work_detach(work);
 	apf_uffd_end(work);
-	apf_pool_cancel(vcpu->kvm->arch.apf.pool, work);
 	apf_work_put(work);
 }

@@ -4,7 +4,6 @@
 #define __APF_WORK_H__
 
 #include <linux/kvm_types.h>
-#include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -25,7 +24,6 @@ struct kvm_vcpu;
  * @gfn:	the page
  * @hva:	where it belongs, in the VMM's address space
  * @gup_flags:	as what it is fetched
- * @node:	in the queue of the pool, until a thread takes it
  * @uffd:	the userfault that was posted for it, if one was
  */
 struct apf_work {
@@ -38,7 +36,6 @@ struct apf_work {
 	gfn_t			gfn;
 	unsigned long		hva;
 	unsigned int		gup_flags;
-	struct list_head	node;
 #ifdef CONFIG_KVM_ARM_APF_UFFD
 	struct userfaultfd_async uffd;
 #endif
@@ -49,8 +46,7 @@ void apf_work_done(struct apf_work *work, bool failed);
 void apf_work_put(struct apf_work *work);
 
 /* apf-pool.c */
-bool apf_pool_queue(struct kvm_apf_pool *pool, struct apf_work *work);
-void apf_pool_cancel(struct kvm_apf_pool *pool, struct apf_work *work);
+bool apf_pool_start(struct kvm_apf_pool *pool, struct apf_work *work);
 
 /*
  * Userfaults without a thread. The vCPU's no-wait attempt, between

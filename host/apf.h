@@ -105,7 +105,7 @@ static inline unsigned int apf_gup_flags(bool write_fault)
 }
 
 /* apf-pool.c */
-struct kvm_apf_pool *apf_pool_create(void);
+struct kvm_apf_pool *apf_pool_create(struct kvm *kvm);
 void apf_pool_destroy(struct kvm_apf_pool *pool);
 
 /* apf-work.c */
@@ -114,7 +114,7 @@ struct apf_work *apf_work_prepare(struct kvm_vcpu *vcpu, gfn_t gfn,
 void apf_work_unprepare(struct kvm_vcpu *vcpu);
 struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token);
 bool apf_work_reap(struct kvm_vcpu *vcpu, struct apf_work *work);
-void apf_work_orphan(struct kvm_vcpu *vcpu, struct apf_work *work);
+void apf_work_orphan(struct apf_work *work);
 void apf_work_free_spare(struct kvm_vcpu *vcpu);
 unsigned long apf_work_hva(const struct apf_work *work);
 
