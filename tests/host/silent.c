@@ -11,6 +11,7 @@
  *
  * At the end of standard input the process ends.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -37,7 +38,7 @@
 #define VMS_MAX		1024
 #define PAGES		8
 #define PAGE_SIZE	4096
-#define STACK_SIZE	(64 * 1024)
+#define STACK_SIZE	(256 * 1024)
 #define PATIENCE_S	60
 
 #define CORE_REG(field)	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | \
@@ -167,16 +168,23 @@ static bool await_turn(unsigned int last)
 	return go_on;
 }
 
+/* Until an exit that no signal has caused. Return: false if the VM is to be closed. */
+static bool run_guest_of(const struct silent_vm *vm)
+{
+	while (ioctl(vm->vcpu, KVM_RUN, 0)) {
+		check(errno == EINTR);
+		if (vm->run->immediate_exit)
+			return false;
+	}
+	return true;
+}
+
 static void *run_vcpu(void *arg)
 {
 	struct silent_vm *vm = arg;
 	unsigned int page;
 
-	for (page = 0; await_turn(page); page++) {
-		if (ioctl(vm->vcpu, KVM_RUN, 0)) {
-			check(vm->run->immediate_exit);
-			break;
-		}
+	for (page = 0; await_turn(page) && run_guest_of(vm); page++) {
 		check_page(vm, page);
 		pthread_mutex_lock(&lock);
 		done++;

@@ -53,7 +53,7 @@ touch_all() {
 
 def silent(name, script, host_may_say=(), **options):
     """Returns what was noted."""
-    result = boot.run(f"echo on >{PARAMETER_FILE}\n{SILENT}{script}{AFTERMATH}", OUT / name,
+    result = boot.run(f"echo on >{PARAMETER_FILE}\n{SILENT}{script}{AFTERMATH}true\n", OUT / name,
                       timeout=120, **options)
     assert not result.lab_error, result.lab_error
     log = (result.out / "scenario.log").read_text()
