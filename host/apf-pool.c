@@ -22,6 +22,11 @@
  * or the VMM's process ends. pool->reap stops the threads that have nothing more to do,
  * and frees the pool after the last one.
  *
+ * Nobody waits for a thread that SIGSTOP or a freezer keeps, for as long as they like:
+ * pool->reap runs on a workqueue of the whole host. A thread that is to end is told to,
+ * and hands itself in when it runs. From then on it sleeps where no signal reaches it, and
+ * vhost_task_stop() ends it at once.
+ *
  * Locking. pool->lock guards all of the pool, and @work of its threads. Nothing is
  * taken inside it. It is not held when a thread is made, stopped or at work.
  */
@@ -51,10 +56,10 @@ MODULE_PARM_DESC(apf_threads, "Most threads of a VM that wait for pages of async
  * @lock:	guards what follows
  * @kvm:	the VM, NULL: it is gone
  * @idle:	threads without a page, the one that was idle last at the head
- * @over:	threads that will never have a page again, to be stopped
- * @usable:	number of threads that are not @over
+ * @over:	threads that have handed themselves in, to be stopped
+ * @usable:	number of threads that may have a page
  * @made:	number of threads that were not stopped yet
- * @shrink:	moves threads from @idle to @over
+ * @shrink:	ends those of @idle
  * @reap:	stops those of @over
  */
 struct kvm_apf_pool {
@@ -76,6 +81,7 @@ struct kvm_apf_pool {
  * @node:	in @idle of the pool, or on its way from @over to its end
  * @since:	in jiffies, when it became idle
  * @over:	it never has a page again
+ * @handed_in:	it has handed itself in
  */
 struct apf_thread {
 	struct kvm_apf_pool	*pool;
@@ -84,6 +90,7 @@ struct apf_thread {
 	struct list_head	node;
 	unsigned long		since;
 	bool			over;
+	bool			handed_in;
 };
 
 /* To VM statistics, for as long as there is a VM. */
@@ -96,14 +103,44 @@ static void apf_pool_count(struct kvm_apf_pool *pool, int change)
 		pool->kvm->stat.apf_threads = pool->usable;
 }
 
+/* It never has a page again. If it is not the caller, it is woken to hand itself in. */
 static void apf_thread_over(struct apf_thread *thread)
 {
 	struct kvm_apf_pool *pool = thread->pool;
 
 	apf_pool_count(pool, -1);
 	thread->over = true;
-	list_move(&thread->node, &pool->over);
+	list_del_init(&thread->node);
+	vhost_task_wake(thread->task);
+}
+
+/* Called by the thread, at its end. */
+static void apf_thread_hand_in(struct apf_thread *thread)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+
+	lockdep_assert_held(&pool->lock);
+
+	thread->handed_in = true;
+	list_add(&thread->node, &pool->over);
 	queue_work(system_unbound_wq, &pool->reap);
+}
+
+/*
+ * The thread has no page. If it never has one again, it sleeps until it is stopped. The
+ * state before the list: it is stopped, and woken, as soon as it is there. Another call
+ * leaves the state alone, since that may have happened.
+ */
+static void apf_thread_leave(struct apf_thread *thread)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+
+	spin_lock(&pool->lock);
+	if (thread->over && !thread->handed_in) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		apf_thread_hand_in(thread);
+	}
+	spin_unlock(&pool->lock);
 }
 
 static struct apf_work *apf_thread_take(struct apf_thread *thread)
@@ -119,17 +156,25 @@ static struct apf_work *apf_thread_take(struct apf_thread *thread)
 	return work;
 }
 
-/* The page is done: the thread can have another one, unless the VM is gone. */
+/* More of them than there may be, since that was changed. */
+static bool apf_pool_too_many(struct kvm_apf_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+
+	return pool->usable > READ_ONCE(apf_threads);
+}
+
+/* The page is done. The thread can have another one, unless nobody has any for it. */
 static void apf_thread_rest(struct apf_thread *thread)
 {
 	struct kvm_apf_pool *pool = thread->pool;
 
 	spin_lock(&pool->lock);
 	thread->since = jiffies;
-	if (pool->kvm)
-		list_add(&thread->node, &pool->idle);
-	else
+	if (!pool->kvm || apf_pool_too_many(pool))
 		apf_thread_over(thread);
+	else
+		list_add(&thread->node, &pool->idle);
 	spin_unlock(&pool->lock);
 }
 
@@ -154,15 +199,17 @@ static void apf_thread_finish(struct apf_work *work, bool failed)
 
 /*
  * Called by the thread, in TASK_INTERRUPTIBLE. Return: whether it did anything, else it
- * sleeps.
+ * sleeps in the state that it is in.
  */
 static bool apf_thread_run(void *data)
 {
 	struct apf_thread *thread = data;
 	struct apf_work *work = apf_thread_take(thread);
 
-	if (!work)
+	if (!work) {
+		apf_thread_leave(thread);
 		return false;
+	}
 
 	__set_current_state(TASK_RUNNING);
 	apf_thread_finish(work, !apf_fetch(work));
@@ -184,10 +231,12 @@ static void apf_thread_killed(void *data)
 	spin_lock(&pool->lock);
 	if (!thread->over)
 		apf_thread_over(thread);
+	if (!thread->handed_in)
+		apf_thread_hand_in(thread);
 	spin_unlock(&pool->lock);
 }
 
-/* All that are idle, where the VM is gone. */
+/* Those that have been idle for long, or are too many; all, where the VM is gone. */
 static void apf_pool_end_idle(struct kvm_apf_pool *pool)
 {
 	struct apf_thread *thread, *next;
@@ -195,7 +244,8 @@ static void apf_pool_end_idle(struct kvm_apf_pool *pool)
 	lockdep_assert_held(&pool->lock);
 
 	list_for_each_entry_safe_reverse(thread, next, &pool->idle, node) {
-		if (pool->kvm && time_before(jiffies, thread->since + APF_POOL_IDLE))
+		if (pool->kvm && !apf_pool_too_many(pool) &&
+		    time_before(jiffies, thread->since + APF_POOL_IDLE))
 			break;
 		apf_thread_over(thread);
 	}
@@ -212,7 +262,7 @@ static void apf_pool_shrink(struct work_struct *w)
 	spin_unlock(&pool->lock);
 }
 
-/* Return: how many threads were stopped. Each is at its end, or asleep. */
+/* Return: how many threads were stopped. Each is at its end, or asleep where no signal reaches it. */
 static unsigned int apf_pool_stop_over(struct kvm_apf_pool *pool)
 {
 	struct apf_thread *thread, *next;
@@ -284,6 +334,8 @@ static bool apf_pool_give(struct kvm_apf_pool *pool, struct apf_work *work)
 
 	lockdep_assert_held(&pool->lock);
 
+	if (apf_pool_too_many(pool))
+		apf_pool_end_idle(pool);
 	thread = list_first_entry_or_null(&pool->idle, struct apf_thread, node);
 	if (!thread)
 		return false;
