@@ -82,7 +82,7 @@ CHANGED = """
 until_seen() { until grep -q "$1" /out/result 2>/dev/null || [ -e /out/status ]; do sleep 0.01; done; }
 vmm &
 for bound in 0 2 64 2 0; do
-	until_seen "\"stats\":\"bound-$bound-$((n = n + 1))\""
+	until_seen '"stats":"bound-'$bound-$((n = n + 1))'"'
 	echo $bound >/sys/module/kvm-arm/parameters/apf_threads
 done
 wait
