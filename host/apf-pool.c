@@ -262,7 +262,7 @@ static void apf_pool_shrink(struct work_struct *w)
 	spin_unlock(&pool->lock);
 }
 
-/* Return: how many threads were stopped. Each is at its end, or asleep where no signal reaches it. */
+/* Return: how many threads were stopped. Each is at its end, or has handed itself in. */
 static unsigned int apf_pool_stop_over(struct kvm_apf_pool *pool)
 {
 	struct apf_thread *thread, *next;
