@@ -74,7 +74,7 @@ static int kvm, uffd;
 static size_t run_size;
 static char *code, *data;
 
-/* Guarded by the lock: which page of each guest may be touched, and how many have come to its end. */
+/* Guarded by the lock: which page each guest may touch, and how many have read theirs. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned int turn, done;

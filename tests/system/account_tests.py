@@ -26,7 +26,8 @@ echo '+cpu +cpuset +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control || exit
 group=/sys/fs/cgroup/vm
 mkdir $group
 grouped() { (echo 0 >$group/cgroup.procs; "$@"); }
-until_seen() { until grep -q "$1" /out/result 2>/dev/null || [ -e /out/status ]; do sleep 0.01; done; }
+seen() { grep -q "$1" /out/result 2>/dev/null; }
+until_seen() { until seen "$1" || [ -e /out/status ]; do sleep 0.01; done; }
 threads() { grep -lx kvm-apf /proc/[0-9]*/task/*/comm 2>/dev/null; }
 """
 # The guest says that it is about to touch missing pages, and waits for what the host does first.
@@ -79,7 +80,8 @@ cat $group/pids.events >/out/events
 
 # The bound is another one before each run. It holds for what comes after it, whatever was before.
 CHANGED = """
-until_seen() { until grep -q "$1" /out/result 2>/dev/null || [ -e /out/status ]; do sleep 0.01; done; }
+seen() { grep -q "$1" /out/result 2>/dev/null; }
+until_seen() { until seen "$1" || [ -e /out/status ]; do sleep 0.01; done; }
 vmm &
 for bound in 0 2 64 2 0; do
 	until_seen '"stats":"bound-'$bound-$((n = n + 1))'"'
