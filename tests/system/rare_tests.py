@@ -83,9 +83,9 @@ def pended_only_loses_nothing():
     expect(figures, announced=PAGES + guest["spurious"], sync=0)
 
 
-@test("no_memory_for_a_worker")
-def no_memory_for_a_worker():
-    outcome, taken, _ = forced("no_memory_for_a_worker", {"fail_alloc": 4})
+@test("no_memory_for_a_work")
+def no_memory_for_a_work():
+    outcome, taken, _ = forced("no_memory_for_a_work", {"fail_alloc": 4})
     figures = outcome.figures()
     expect(taken, fail_alloc=(PAGES // 4, None))
     # 3 allocations are the VM's, and the guest's own start may have faulted too.
