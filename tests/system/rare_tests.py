@@ -157,7 +157,7 @@ def page_there_before_the_halt():
 
 @test("completion_held_back")
 def completion_held_back():
-    """The page has come, the word of it has not. A held worker sleeps in ticks of 4 ms."""
+    """The page has come, the word of it has not. A thread that is held sleeps in ticks of 4 ms."""
     outcome, taken, guest = forced("completion_held_back", {"hold_done": 30})
     figures = outcome.figures()
     expect(taken, hold_done=PAGES)
