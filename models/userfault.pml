@@ -251,8 +251,12 @@ end:	do
 		w = (given[0] -> 0 : 1);
 		given[w] = false;
 		CHECK_THAT(work_is_there, alive[w]);
-		g = gen[w];
-		present[1] = true
+		g = gen[w]
+	   };
+	   /* It waits for page 0 like any thread. */
+	   atomic {
+		!POSTS(page[w]) || present[0] || cut ->
+		present[1] = (POSTS(page[w]) -> present[1] : true)
 	   };
 	   work_done(w, g);
 #ifndef M_THREAD_NO_REF
@@ -445,7 +449,7 @@ inline enqueue(w)
 	atomic { !pending_lock -> queue[w] = PENDING }
 }
 
-/* userfaultfd_async_post(): had says whether the page is there by now */
+/* userfaultfd_async_post(): by_now says whether the page came meanwhile */
 inline post(w)
 {
 	atomic {
@@ -455,14 +459,14 @@ inline post(w)
 		msg_gen[w] = gen[w]
 	};
 #ifdef M_LOOK_FIRST
-	had = present[page[w]];
+	by_now = present[page[w]];
 	enqueue(w);
 #else
 	enqueue(w);
-	had = present[page[w]];
+	by_now = present[page[w]];
 #endif
 	if
-	:: had -> async_end(w)
+	:: by_now -> async_end(w)
 	:: else
 	fi
 }
@@ -485,6 +489,19 @@ inline attempt(w)
 	in_fault = false
 }
 
+/* A thread fetches what is not posted: also page 0, if it came just when it was posted. */
+#ifdef THREADS
+#define BY_THREAD(w)	(!posted[w] && (!POSTS(page[w]) || by_now))
+#else
+#define BY_THREAD(w)	false
+#endif
+
+#ifdef M_START_NO_RENEW
+#define renew_for_thread(w)	skip
+#else
+#define renew_for_thread(w)	come[w] = false; come_gen[w] = 0
+#endif
+
 /*
  * The work becomes that of the token, or it is not needed: the page is there, there is
  * no token, no thread, or the vCPU waits for some other reason.
@@ -493,7 +510,7 @@ inline start_or_not(w)
 {
 	if
 	:: true -> unprepare(w)
-	:: !had && !busy && (posted[w] || !POSTS(page[w])) ->
+	:: !had && !busy && (posted[w] || BY_THREAD(w)) ->
 		atomic {
 			spare = 0;
 			busy = w + 1;
@@ -501,6 +518,7 @@ inline start_or_not(w)
 			if
 			:: posted[w]
 			:: !posted[w] ->
+				renew_for_thread(w);
 				given[w] = true;
 #ifndef M_THREAD_NO_REF
 				refs[w]++
@@ -510,6 +528,7 @@ inline start_or_not(w)
 		attach(w)
 	fi;
 	had = false;
+	by_now = false;
 	w = 0
 }
 
@@ -520,7 +539,7 @@ inline start_or_not(w)
 active proctype vcpu_thread()
 {
 	byte w, now;
-	bool had;
+	bool had, by_now;
 
 	do
 	:: atomic { MAY_TRY(0) -> faults--; idle = false; prepare(0) };
