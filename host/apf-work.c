@@ -188,8 +188,12 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token)
 		return NULL;
 
 	work->token = token;
-	if (!apf_uffd_posted(work) && !apf_pool_start(vcpu->kvm->arch.apf.pool, work))
-		return NULL;
+	if (!apf_uffd_posted(work)) {
+		/* It may have come: a userfault that was answered just when it was posted. */
+		apf_work_renew(work);
+		if (!apf_pool_start(vcpu->kvm->arch.apf.pool, work))
+			return NULL;
+	}
 
 	apf->spare = NULL;
 	apf_work_attach(work, vcpu);

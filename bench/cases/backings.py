@@ -307,9 +307,9 @@ WORDS = {
     "snapshot": "A VM is restored with its memory mapped from a file, page by page; then 8 tasks visit "
                 "their 16 MiB of data again and again until they have done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
+    "snapshot+no-read-ahead": "The same with read-ahead turned off",
     "swap": "A VM runs in a memory cgroup of half its memory. While it is idle the host moves all its "
             "memory to swap (`memory.reclaim`); then 8 tasks do the same work",
-    "snapshot+no-read-ahead": "The same with read-ahead turned off",
     "swap, anonymous": "A VM's cold memory of 8 MiB is filled and moved to swap; then 8 tasks visit it once",
     "swap, shared": "The same with cold memory that is shared (a memfd)",
     "socket": "Another process serves 512 pages; it has the userfaultfd, which came over a socket",
