@@ -111,8 +111,9 @@ done | sort -n | tail -n 1 >/out/threads_at_most
 wait
 """))
     check(outcome)
-    check_nothing_lost(outcome, 256)
-    expect(outcome.figures(), sync=(1, None))
+    figures = outcome.figures()
+    expect(figures, sync=(1, None), declined=0, spurious=0)
+    expect(figures, announced=256 - figures["sync"])
     assert outcome.read("threads_at_most").strip() == "4", outcome.read("threads_at_most")
 
 
