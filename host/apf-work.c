@@ -110,10 +110,11 @@ struct apf_work *apf_work_prepare(struct kvm_vcpu *vcpu, gfn_t gfn,
 				  unsigned long hva, bool write_fault)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	struct apf_work *work = apf->spare;
+	struct apf_work *work;
 
-	if (!work)
-		work = apf->spare = apf_work_alloc(GFP_NOWAIT | __GFP_NOWARN);
+	if (!apf->spare)
+		apf->spare = apf_work_alloc(GFP_NOWAIT | __GFP_NOWARN);
+	work = apf->spare;
 	if (!work)
 		return NULL;
 
