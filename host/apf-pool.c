@@ -5,7 +5,7 @@
  * They are threads of the VMM's process (vhost_task), so what they use is the VM's:
  * its cgroups, memory policy and CPUs, and its pids. They are killed with the process,
  * also while they wait for a page. A thread has one page at a time. One is made when
- * no thread is idle, up to kvm-arm.apf_threads of them, and ended when it has been idle
+ * no thread is idle, up to kvm-arm.apf_threads of them. It gives up when it has been idle
  * for APF_POOL_IDLE.
  *
  * There is no queue: a page for which there is no thread is waited for by the vCPU, as
@@ -22,10 +22,9 @@
  * or the VMM's process ends. pool->reap stops the threads that have nothing more to do,
  * and frees the pool after the last one.
  *
- * Nobody waits for a thread that SIGSTOP or a freezer keeps, for as long as they like:
- * pool->reap runs on a workqueue of the whole host. A thread that is to end is told to,
- * and hands itself in when it runs. From then on it sleeps where no signal reaches it, and
- * vhost_task_stop() ends it at once.
+ * Nobody waits for a thread that SIGSTOP or a freezer keeps for as long as they like. A
+ * thread gives up by itself, when it runs, and from then on sleeps where no signal
+ * reaches it. pool->reap, which uses a workqueue of the whole host, so ends it at once.
  *
  * Locking. pool->lock guards all of the pool, and @work of its threads. Nothing is
  * taken inside it. It is not held when a thread is made, stopped or at work.
@@ -56,20 +55,18 @@ MODULE_PARM_DESC(apf_threads, "Most threads of a VM that wait for pages of async
  * @lock:	guards what follows
  * @kvm:	the VM, NULL: it is gone
  * @idle:	threads without a page, the one that was idle last at the head
- * @over:	threads that have handed themselves in, to be stopped
- * @usable:	number of threads that may have a page
+ * @over:	threads that will never have a page again, to be stopped
+ * @usable:	number of threads that are not @over
  * @made:	number of threads that were not stopped yet
- * @shrink:	ends those of @idle
  * @reap:	stops those of @over
  */
 struct kvm_apf_pool {
-	spinlock_t		lock;
+	spinlock_t		lock;	/* see above */
 	struct kvm		*kvm;
 	struct list_head	idle;
 	struct list_head	over;
 	unsigned int		usable;
 	unsigned int		made;
-	struct delayed_work	shrink;
 	struct work_struct	reap;
 };
 
@@ -79,18 +76,14 @@ struct kvm_apf_pool {
  * @task:	the task
  * @work:	the page that it is to fetch, until it has begun to
  * @node:	in @idle of the pool, or on its way from @over to its end
- * @since:	in jiffies, when it became idle
  * @over:	it never has a page again
- * @handed_in:	it has handed itself in
  */
 struct apf_thread {
 	struct kvm_apf_pool	*pool;
 	struct vhost_task	*task;
 	struct apf_work		*work;
 	struct list_head	node;
-	unsigned long		since;
 	bool			over;
-	bool			handed_in;
 };
 
 /* To VM statistics, for as long as there is a VM. */
@@ -103,44 +96,17 @@ static void apf_pool_count(struct kvm_apf_pool *pool, int change)
 		pool->kvm->stat.apf_threads = pool->usable;
 }
 
-/* It never has a page again. If it is not the caller, it is woken to hand itself in. */
-static void apf_thread_over(struct apf_thread *thread)
-{
-	struct kvm_apf_pool *pool = thread->pool;
-
-	apf_pool_count(pool, -1);
-	thread->over = true;
-	list_del_init(&thread->node);
-	vhost_task_wake(thread->task);
-}
-
-/* Called by the thread, at its end. */
-static void apf_thread_hand_in(struct apf_thread *thread)
+/* The thread, which is current, never has a page again. */
+static void apf_thread_give_up(struct apf_thread *thread)
 {
 	struct kvm_apf_pool *pool = thread->pool;
 
 	lockdep_assert_held(&pool->lock);
 
-	thread->handed_in = true;
-	list_add(&thread->node, &pool->over);
+	apf_pool_count(pool, -1);
+	thread->over = true;
+	list_move(&thread->node, &pool->over);
 	queue_work(system_unbound_wq, &pool->reap);
-}
-
-/*
- * The thread has no page. If it never has one again, it sleeps until it is stopped. The
- * state before the list: it is stopped, and woken, as soon as it is there. Another call
- * leaves the state alone, since that may have happened.
- */
-static void apf_thread_leave(struct apf_thread *thread)
-{
-	struct kvm_apf_pool *pool = thread->pool;
-
-	spin_lock(&pool->lock);
-	if (thread->over && !thread->handed_in) {
-		set_current_state(TASK_UNINTERRUPTIBLE);
-		apf_thread_hand_in(thread);
-	}
-	spin_unlock(&pool->lock);
 }
 
 static struct apf_work *apf_thread_take(struct apf_thread *thread)
@@ -156,26 +122,41 @@ static struct apf_work *apf_thread_take(struct apf_thread *thread)
 	return work;
 }
 
-/* More of them than there may be, since that was changed. */
-static bool apf_pool_too_many(struct kvm_apf_pool *pool)
-{
-	lockdep_assert_held(&pool->lock);
-
-	return pool->usable > READ_ONCE(apf_threads);
-}
-
-/* The page is done. The thread can have another one, unless nobody has any for it. */
+/* The page is done. */
 static void apf_thread_rest(struct apf_thread *thread)
 {
 	struct kvm_apf_pool *pool = thread->pool;
 
 	spin_lock(&pool->lock);
-	thread->since = jiffies;
-	if (!pool->kvm || apf_pool_too_many(pool))
-		apf_thread_over(thread);
-	else
-		list_add(&thread->node, &pool->idle);
+	list_add(&thread->node, &pool->idle);
 	spin_unlock(&pool->lock);
+}
+
+/* More threads than there may be, since that was changed. */
+static bool apf_pool_too_many(struct kvm_apf_pool *pool)
+{
+	return pool->usable > READ_ONCE(apf_threads);
+}
+
+/*
+ * The thread has no page. Does it give up? The state before the list: it is stopped, and
+ * woken, as soon as it is there.
+ */
+static bool apf_thread_leaves(struct apf_thread *thread, bool idle_for_long)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+	bool leaves;
+
+	spin_lock(&pool->lock);
+	leaves = !thread->work && !thread->over &&
+		 (idle_for_long || !pool->kvm || apf_pool_too_many(pool));
+	if (leaves) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		apf_thread_give_up(thread);
+	}
+	spin_unlock(&pool->lock);
+
+	return leaves;
 }
 
 /*
@@ -197,19 +178,15 @@ static void apf_thread_finish(struct apf_work *work, bool failed)
 	apf_work_put(work);
 }
 
-/*
- * Called by the thread, in TASK_INTERRUPTIBLE. Return: whether it did anything, else it
- * sleeps in the state that it is in.
- */
+/* Called by the thread, in TASK_INTERRUPTIBLE. Return: false to sleep in the state it is in. */
 static bool apf_thread_run(void *data)
 {
 	struct apf_thread *thread = data;
 	struct apf_work *work = apf_thread_take(thread);
 
-	if (!work) {
-		apf_thread_leave(thread);
-		return false;
-	}
+	if (!work)
+		return !apf_thread_leaves(thread, false) &&
+		       !apf_thread_leaves(thread, !schedule_timeout(APF_POOL_IDLE));
 
 	__set_current_state(TASK_RUNNING);
 	apf_thread_finish(work, !apf_fetch(work));
@@ -230,39 +207,11 @@ static void apf_thread_killed(void *data)
 
 	spin_lock(&pool->lock);
 	if (!thread->over)
-		apf_thread_over(thread);
-	if (!thread->handed_in)
-		apf_thread_hand_in(thread);
+		apf_thread_give_up(thread);
 	spin_unlock(&pool->lock);
 }
 
-/* Those that have been idle for long, or are too many; all, where the VM is gone. */
-static void apf_pool_end_idle(struct kvm_apf_pool *pool)
-{
-	struct apf_thread *thread, *next;
-
-	lockdep_assert_held(&pool->lock);
-
-	list_for_each_entry_safe_reverse(thread, next, &pool->idle, node) {
-		if (pool->kvm && !apf_pool_too_many(pool) &&
-		    time_before(jiffies, thread->since + APF_POOL_IDLE))
-			break;
-		apf_thread_over(thread);
-	}
-}
-
-static void apf_pool_shrink(struct work_struct *w)
-{
-	struct kvm_apf_pool *pool = container_of(to_delayed_work(w), struct kvm_apf_pool, shrink);
-
-	spin_lock(&pool->lock);
-	apf_pool_end_idle(pool);
-	if (pool->usable)
-		schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
-	spin_unlock(&pool->lock);
-}
-
-/* Return: how many threads were stopped. Each is at its end, or has handed itself in. */
+/* Return: how many threads were stopped. Each is at its end, or asleep where no signal is. */
 static unsigned int apf_pool_stop_over(struct kvm_apf_pool *pool)
 {
 	struct apf_thread *thread, *next;
@@ -309,20 +258,20 @@ struct kvm_apf_pool *apf_pool_create(struct kvm *kvm)
 	pool->kvm = kvm;
 	INIT_LIST_HEAD(&pool->idle);
 	INIT_LIST_HEAD(&pool->over);
-	INIT_DELAYED_WORK(&pool->shrink, apf_pool_shrink);
 	INIT_WORK(&pool->reap, apf_pool_reap);
 
 	return pool;
 }
 
-/* Nobody queues pages any more. A thread may still wait for one. */
+/* No page comes any more. A thread may still wait for one; the others give up. */
 void apf_pool_destroy(struct kvm_apf_pool *pool)
 {
-	cancel_delayed_work_sync(&pool->shrink);
+	struct apf_thread *thread;
 
 	spin_lock(&pool->lock);
 	pool->kvm = NULL;
-	apf_pool_end_idle(pool);
+	list_for_each_entry(thread, &pool->idle, node)
+		vhost_task_wake(thread->task);
 	queue_work(system_unbound_wq, &pool->reap);
 	spin_unlock(&pool->lock);
 }
@@ -334,11 +283,15 @@ static bool apf_pool_give(struct kvm_apf_pool *pool, struct apf_work *work)
 
 	lockdep_assert_held(&pool->lock);
 
-	if (apf_pool_too_many(pool))
-		apf_pool_end_idle(pool);
 	thread = list_first_entry_or_null(&pool->idle, struct apf_thread, node);
 	if (!thread)
 		return false;
+
+	/* It gives up. */
+	if (apf_pool_too_many(pool)) {
+		vhost_task_wake(thread->task);
+		return false;
+	}
 
 	list_del_init(&thread->node);
 	thread->work = work;
@@ -355,8 +308,6 @@ static bool apf_pool_may_grow(struct kvm_apf_pool *pool)
 	if (pool->usable >= READ_ONCE(apf_threads))
 		return false;
 
-	if (!pool->usable)
-		schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
 	apf_pool_count(pool, 1);
 	pool->made++;
 
@@ -374,7 +325,8 @@ static struct apf_thread *apf_thread_create(struct kvm_apf_pool *pool)
 	INIT_LIST_HEAD(&thread->node);
 	thread->task = vhost_task_create(apf_thread_run, apf_thread_killed, thread,
 					 "kvm-apf");
-	if (IS_ERR(thread->task)) {
+	/* NULL: of the first 6.12.y, whose vhost_task_create() does not say why. */
+	if (IS_ERR_OR_NULL(thread->task)) {
 		kfree(thread);
 		return NULL;
 	}
