@@ -20,6 +20,7 @@ enum {
 	HOST_ABORTS,		/* number: so many they were */
 	HOST_DIRTY,		/* page: it and the next are dirty, and no other */
 	HOST_POISON,		/* page: it comes, and is gone bad before the vCPU is told */
+	HOST_ANSWER_POISON,	/* page: it does not come, it is bad */
 	HOST_SOUND,		/* nobody has noticed yet */
 	HOST_CURED,		/* page: it was bad, and was touched */
 };
@@ -63,15 +64,28 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	pages_forget_one(&bus.v->pages, bus.page);
 }
 
-static void come_and_go_bad(struct apf_vm *v, unsigned int page)
+static void expect_sigbus(struct apf_vm *v, unsigned int page)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 
 	bus.v = v;
 	bus.page = page;
 	TEST_ASSERT(!sigaction(SIGBUS, &action, NULL), "sigaction: errno %d", errno);
+}
+
+static void come_and_go_bad(struct apf_vm *v, unsigned int page)
+{
+	expect_sigbus(v, page);
 	pages_release(&v->pages, page);
 	pages_poison(&v->pages, page);
+}
+
+static void answer_poison(struct apf_vm *v, unsigned int page)
+{
+	expect_sigbus(v, page);
+	pages_wait_asked(&v->pages, 1);
+	pages_poison(&v->pages, page);
+	wait_for_threads();
 }
 
 static void check_sigbus(struct apf_vm *v, unsigned int page)
@@ -101,6 +115,8 @@ static void host_faults(struct apf_vm *v, u64 word)
 		return check_dirty(v, number);
 	case HOST_POISON:
 		return come_and_go_bad(v, number);
+	case HOST_ANSWER_POISON:
+		return answer_poison(v, number);
 	case HOST_SOUND:
 		TEST_ASSERT_EQ(bus.count, 0);
 		return;
@@ -197,6 +213,28 @@ static void guest_poisoned(void)
 	GUEST_DONE();
 }
 
+/*
+ * A thread reports that the page cannot be had: then the next fault on it waits. So the
+ * page is served at once.
+ */
+static void guest_answered_by_poison(void)
+{
+	unsigned int token;
+
+	guest_set_up();
+	token = announced(0);
+	host(HOST_ANSWER_POISON, 0);
+	wait_ready(BIT(token));
+	host(HOST_SOUND, 0);
+	command(CMD_SERVE, 0, 0);
+	if (!el0_run(0, 0, el0_load, 0))
+		wait_ready(BIT(guest.token));
+	loads(0);
+	host(HOST_CURED, 0);
+	works_with(1);
+	GUEST_DONE();
+}
+
 const struct apf_case fault_cases[] = {
 	{
 		.name = "write_protected",
@@ -217,11 +255,23 @@ const struct apf_case fault_cases[] = {
 		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
 	},
 	{
+		.name = "write_protected_shmem",
+		.guest = guest_write_protected,
+		.host = host_faults,
+		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.cold_source = VM_MEM_SRC_SHMEM,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+				 UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
+	},
+	{
 		.name = "minor_faults",
 		.guest = guest_minor,
 		.host = host_faults,
 		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
 		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
+		.cold_source = VM_MEM_SRC_SHMEM,
 		.uffd_features = UFFD_FEATURE_MINOR_SHMEM,
 		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
 	},
@@ -231,6 +281,16 @@ const struct apf_case fault_cases[] = {
 		.host = host_faults,
 		.uffd_features = UFFD_FEATURE_POISON,
 		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "answered_by_poison",
+		.guest = guest_answered_by_poison,
+		.host = host_faults,
+		.uffd_features = UFFD_FEATURE_POISON,
+		.expect = { [APF_ANNOUNCED] = 3, [APF_READY] = 3, [APF_BATCHES] = 3 },
+		.differs = true,
+		.with_threads = { [APF_ANNOUNCED] = 2, [APF_SYNC] = 1, [APF_SYNC_FAILED] = 1,
+				  [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{}
 };
