@@ -12,6 +12,7 @@
 #include "apf_test.h"
 
 #define STORED		5
+#define HUGE_STRIDE	(SZ_2M / COLD_STRIDE)
 
 enum {
 	HOST_PROTECT,		/* page: for reading only */
@@ -235,6 +236,38 @@ static void guest_answered_by_poison(void)
 	GUEST_DONE();
 }
 
+static void guest_two_pages(void)
+{
+	guest_set_up();
+	works_with(0);
+	works_with(1);
+	GUEST_DONE();
+}
+
+static void guest_two_huge_pages(void)
+{
+	guest_set_up();
+	works_with(0);
+	loads(1);
+	works_with(HUGE_STRIDE);
+	loads(HUGE_STRIDE + 1);
+	GUEST_DONE();
+}
+
+static void guest_protected_huge_page(void)
+{
+	guest_set_up();
+	works_with(0);
+	host(HOST_PROTECT, 0);
+	loads(1);
+	GUEST_ASSERT(!el0_run(0, STORED, el0_store, 0));
+	release(0);
+	wait_ready(BIT(guest.token));
+	GUEST_ASSERT(el0_run(0, STORED, el0_store, 0));
+	loads(1);
+	GUEST_DONE();
+}
+
 const struct apf_case fault_cases[] = {
 	{
 		.name = "write_protected",
@@ -291,6 +324,36 @@ const struct apf_case fault_cases[] = {
 		.differs = true,
 		.with_threads = { [APF_ANNOUNCED] = 2, [APF_SYNC] = 1, [APF_SYNC_FAILED] = 1,
 				  [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "shmem_missing",
+		.guest = guest_two_pages,
+		.cold_source = VM_MEM_SRC_SHMEM,
+		.expect = ONE_BY_ONE(2),
+	},
+	{
+		.name = "hugetlb_missing",
+		.guest = guest_two_huge_pages,
+		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
+		.expect = ONE_BY_ONE(2),
+	},
+	{
+		.name = "hugetlb_minor",
+		.guest = guest_two_huge_pages,
+		.cold_source = VM_MEM_SRC_SHARED_HUGETLB,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
+		.uffd_features = UFFD_FEATURE_MINOR_HUGETLBFS,
+		.expect = ONE_BY_ONE(2),
+	},
+	{
+		.name = "hugetlb_write_protected",
+		.guest = guest_protected_huge_page,
+		.host = host_faults,
+		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+				 UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+		.expect = ONE_BY_ONE(2),
 	},
 	{}
 };

@@ -3,7 +3,6 @@
  * apf_test: cold memory. A thread reads the userfaultfd; a page is let go when
  * the case says so, never by the clock.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -16,46 +15,6 @@
 
 #define MESSAGES	16
 #define POLL_US		100
-
-/* Of this process, by /proc/self/task/TID/stat: "TID (kvm-apf) D ..."; or 0: another's. */
-static char thread_state(const char *task)
-{
-	char path[64], stat[64] = "", *state;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", task);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return 0;
-	if (read(fd, stat, sizeof(stat) - 1) < 0)
-		stat[0] = '\0';
-	close(fd);
-
-	state = strstr(stat, "(kvm-apf) ");
-
-	return state ? state[strlen("(kvm-apf) ")] : 0;
-}
-
-/*
- * KVM's threads that fetch pages, but those in one of these states: none, where the
- * vCPUs post userfaults themselves.
- */
-unsigned int count_threads(const char *states)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned int n = 0;
-	char state;
-
-	TEST_ASSERT(tasks, "No /proc to see threads in");
-	while ((entry = readdir(tasks))) {
-		state = thread_state(entry->d_name);
-		n += state && !strchr(states, state);
-	}
-	closedir(tasks);
-
-	return n;
-}
 
 static unsigned int count_busy_threads(void)
 {
@@ -395,25 +354,6 @@ void pages_take(struct apf_pages *p, unsigned int messages)
 		check_thread_id(p, &msg);
 		take_request(p, &msg);
 	}
-}
-
-struct uffd_queue uffd_queue(int uffd)
-{
-	struct uffd_queue queue = {};
-	char path[64], line[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", uffd);
-	f = fopen(path, "r");
-	if (!f)
-		return queue;
-	while (fgets(line, sizeof(line), f)) {
-		sscanf(line, "pending: %u", &queue.unread);
-		sscanf(line, "total: %u", &queue.all);
-	}
-	fclose(f);
-
-	return queue;
 }
 
 u64 pages_served(struct apf_pages *p)

@@ -250,7 +250,7 @@ static const struct apf_case apf_cases[] = {
 
 static const struct apf_case * const tables[] = {
 	apf_cases, gic_cases, entry_cases, memory_cases, life_cases, dirty_cases, fault_cases,
-	uffd_cases, many_cases,
+	uffd_cases, end_cases, many_cases,
 };
 
 static void run_guest(const struct apf_case *c)

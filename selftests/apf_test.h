@@ -11,6 +11,7 @@
  *   apf_dirty.c	guests: which pages are logged as dirty
  *   apf_faults.c	guests: other faults than for want of a page, and too many of these
  *   apf_uffd.c		guests: userfaults that were posted, and what goes away meanwhile
+ *   apf_end.c		guests: the VM, when userfaults are posted
  *   apf_many.c		guests: several vCPUs, which take turns
  *   apf_gic.c		guests: announcements among other interrupts
  *   apf_entry.c	guests: an announcement is an interrupt, bit by bit
@@ -18,6 +19,7 @@
  *   apf_guest.c	what these do again and again: EL0, the PPI, the block
  *   apf_hostile.c	a guest that keeps to no rule
  *   apf_vm.c		the VM, its exits, its counters
+ *   apf_look.c		what the kernel tells of this process
  *   apf_pages.c	who holds the pages of cold memory, and lets them go
  */
 #ifndef SELFTEST_KVM_APF_TEST_H
@@ -111,6 +113,9 @@ struct apf_case {
 	u64		with_threads[APF_COUNTS];	/* that is expected */
 };
 
+#define ONE_BATCH_OF(n)	{ [APF_ANNOUNCED] = n, [APF_READY] = n, [APF_BATCHES] = 1 }
+#define ONE_BY_ONE(n)	{ [APF_ANNOUNCED] = n, [APF_READY] = n, [APF_BATCHES] = n }
+
 /* Threads of KVM wait for userfaults: without CONFIG_KVM_ARM_APF_UFFD, or by its knob. */
 extern bool uffd_threads;
 
@@ -173,7 +178,6 @@ void pages_forget_one(struct apf_pages *p, unsigned int page);
 u64 pages_served(struct apf_pages *p);
 void pages_settle(struct apf_pages *p);
 void wait_for_threads(void);
-unsigned int count_threads(const char *states);
 /* For cases that read the userfaultfd themselves, message by message. */
 void pages_take(struct apf_pages *p, unsigned int messages);
 /* Whether it was asked for or not. */
@@ -183,6 +187,9 @@ void pages_wait_asked(struct apf_pages *p, unsigned int count);
 void pages_wait_event(struct apf_pages *p, unsigned int event);
 void pages_close(struct apf_pages *p);
 
+
+/* apf_look.c */
+
 /* Userfaults that are not answered: those not read yet, and all. */
 struct uffd_queue {
 	unsigned int	unread;
@@ -190,6 +197,16 @@ struct uffd_queue {
 };
 
 struct uffd_queue uffd_queue(int uffd);
+unsigned int count_threads(const char *states);
+
+/* apf_end.c */
+#define POSTED		4
+
+void check_posted(struct apf_pages *p, unsigned int unread, unsigned int all);
+void make_child(struct apf_pages *p);
+void end_child(void);
+/* In the guest. */
+void post(unsigned int pages);
 
 /* apf_vm.c */
 enum apf_slot {
@@ -359,6 +376,7 @@ extern const struct apf_case life_cases[];
 extern const struct apf_case dirty_cases[];
 extern const struct apf_case fault_cases[];
 extern const struct apf_case uffd_cases[];
+extern const struct apf_case end_cases[];
 extern const struct apf_case many_cases[];
 
 /* apf_vectors.c */

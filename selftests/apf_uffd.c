@@ -2,29 +2,19 @@
 /*
  * apf_test: userfaults that were posted, while nobody waits for them. The message is
  * read late or never, the page comes unasked, and whatever the message stands for goes
- * away: the userfaultfd, its registration, the memory, the memslot, the vCPU, the VM.
+ * away: the userfaultfd, its registration, the memory, the memslot.
  */
 #include <linux/bitmap.h>
 #include <linux/userfaultfd.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "apf_test.h"
-
-#define POLL_US		100
-#define POSTED		4
-#define STORED		5
-#define HUGE_STRIDE	(SZ_2M / COLD_STRIDE)
 
 enum {
 	HOST_POSTED,		/* unread, all: so many userfaults are not answered */
 	HOST_TAKE,		/* number of messages that are read now */
 	HOST_GIVE,		/* page, whether it was asked for or not */
-	HOST_PROTECT,		/* page */
 	HOST_CLOSE,		/* the userfaultfd */
 	HOST_UNREGISTER,	/* all of cold memory */
 	HOST_FORK,
@@ -47,55 +37,12 @@ static void posted(unsigned int unread, unsigned int all)
 	host(HOST_POSTED, unread << 16 | all);
 }
 
-/*
- * The userfaultfd alone knows of them. Threads may still be on their way there, and the
- * server, if it is that which reads.
- */
-static void check_posted(struct apf_pages *p, unsigned int unread, unsigned int all)
-{
-	while (uffd_threads && uffd_queue(p->uffd).all < all)
-		usleep(POLL_US);
-	TEST_ASSERT_EQ(uffd_queue(p->uffd).all, all);
-
-	while (!p->v->c->unread && uffd_queue(p->uffd).unread > unread)
-		usleep(POLL_US);
-	TEST_ASSERT_EQ(uffd_queue(p->uffd).unread, unread);
-	TEST_ASSERT(uffd_threads || !count_threads(""), "KVM has made a thread");
-}
-
 static void unregister(struct apf_pages *p)
 {
 	struct uffdio_range range = { .start = (u64)p->memory, .len = COLD_SIZE };
 
 	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_UNREGISTER, &range),
 		    "UFFDIO_UNREGISTER: errno %d", errno);
-}
-
-static pid_t child;
-
-/*
- * The child has all that its parent has: the VM, its vCPU, both userfaultfds. What is
- * posted is posted in the parent's memory alone.
- */
-static void make_child(struct apf_pages *p)
-{
-	child = fork();
-	TEST_ASSERT(child >= 0, "fork: errno %d", errno);
-	if (!child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	pages_wait_event(p, UFFD_EVENT_FORK);
-	TEST_ASSERT_EQ(uffd_queue(p->forked_uffd).all, 0);
-}
-
-static void end_child(void)
-{
-	int status;
-
-	TEST_ASSERT(!kill(child, SIGKILL), "kill: errno %d", errno);
-	TEST_ASSERT(waitpid(child, &status, 0) == child, "waitpid: errno %d", errno);
 }
 
 static char *old_memory;
@@ -164,8 +111,6 @@ static void host_uffd(struct apf_vm *v, u64 word)
 		return pages_take(p, number);
 	case HOST_GIVE:
 		return pages_give(p, number);
-	case HOST_PROTECT:
-		return pages_protect(p, number);
 	case HOST_CLOSE:
 		pages_close(p);
 		return wait_for_threads();
@@ -190,16 +135,6 @@ static void host_uffd(struct apf_vm *v, u64 word)
 	case HOST_SLOT:
 		return apf_vm_set_memory(v, COLD_SLOT, number);
 	}
-}
-
-/* Pages 0 and so on; their tokens have the same numbers. */
-static void post(unsigned int pages)
-{
-	unsigned int page;
-
-	guest_set_up();
-	for (page = 0; page < pages; page++)
-		GUEST_ASSERT_EQ(announced(page), page);
 }
 
 /* Half of the messages were read. It completes all, and what asks no more finds zeroes. */
@@ -305,12 +240,6 @@ static void guest_forked(void)
 	GUEST_DONE();
 }
 
-static void guest_posts(void)
-{
-	post(POSTED);
-	GUEST_DONE();
-}
-
 /* Where it was, nobody is told any more; with threads, one still waits there. */
 static void guest_moved_away(void)
 {
@@ -350,107 +279,6 @@ static void guest_unmapped(void)
 	loads(0);
 	GUEST_ASSERT(false);
 }
-
-static void guest_two_pages(void)
-{
-	guest_set_up();
-	works_with(0);
-	works_with(1);
-	GUEST_DONE();
-}
-
-static void guest_two_huge_pages(void)
-{
-	guest_set_up();
-	works_with(0);
-	loads(1);
-	works_with(HUGE_STRIDE);
-	loads(HUGE_STRIDE + 1);
-	GUEST_DONE();
-}
-
-static void guest_protected_huge_page(void)
-{
-	guest_set_up();
-	works_with(0);
-	host(HOST_PROTECT, 0);
-	loads(1);
-	GUEST_ASSERT(!el0_run(0, STORED, el0_store, 0));
-	release(0);
-	wait_ready(BIT(guest.token));
-	GUEST_ASSERT(el0_run(0, STORED, el0_store, 0));
-	loads(1);
-	GUEST_DONE();
-}
-
-/* The VM is gone, and the userfaultfd still answers. */
-static void check_harmless(struct apf_pages *p, unsigned int unread)
-{
-	struct pollfd fd = { .fd = p->uffd, .events = POLLIN };
-
-	check_posted(p, uffd_threads ? unread : 0, uffd_threads ? POSTED : 0);
-	TEST_ASSERT_EQ(poll(&fd, 1, 0), uffd_threads && unread);
-	pages_give(p, 0);
-	pages_wake(p, 1);
-	TEST_ASSERT_EQ(*(u64 *)p->memory, COLD_WORD(0));
-}
-
-/* The order in which they are closed. */
-static const char * const orders[] = { "cvu", "cuv", "vcu", "vuc", "ucv", "uvc" };
-
-static void close_in_order(struct apf_vm *v, const char *order, unsigned int unread)
-{
-	for (; *order; order++) {
-		if (*order == 'c')
-			apf_vm_close_vcpus(v);
-		else if (*order == 'v')
-			apf_vm_close(v);
-		else
-			pages_close(&v->pages);
-		if (order[1] == 'u' && !order[2])
-			check_harmless(&v->pages, unread);
-	}
-}
-
-/* Read by nobody, or by somebody who does not answer. */
-static void run_torn_down(const struct apf_case *c, u64 faults)
-{
-	struct apf_vm v;
-	unsigned int i;
-
-	for (i = 0; i < 2 * ARRAY_SIZE(orders); i++) {
-		apf_vm_create(&v, c);
-		apf_vm_run(&v);
-		apf_vm_check_counts(&v);
-		pages_take(&v.pages, i % 2 ? POSTED : 0);
-		check_posted(&v.pages, i % 2 ? 0 : POSTED, POSTED);
-		close_in_order(&v, orders[i / 2], i % 2 ? 0 : POSTED);
-		pages_destroy(&v.pages);
-		wait_for_threads();
-	}
-}
-
-/* The VMM has closed the VM, which its child keeps. It goes away with the child. */
-static void run_child_keeps_it(const struct apf_case *c, u64 faults)
-{
-	struct apf_vm v;
-
-	apf_vm_create(&v, c);
-	apf_vm_run(&v);
-	apf_vm_check_counts(&v);
-	pages_wait_asked(&v.pages, POSTED);
-	make_child(&v.pages);
-	apf_vm_close_vcpus(&v);
-	apf_vm_close(&v);
-	check_posted(&v.pages, 0, POSTED);
-	end_child();
-	check_harmless(&v.pages, 0);
-	pages_destroy(&v.pages);
-	wait_for_threads();
-}
-
-#define ONE_BATCH_OF(n)	{ [APF_ANNOUNCED] = n, [APF_READY] = n, [APF_BATCHES] = 1 }
-#define ONE_BY_ONE(n)	{ [APF_ANNOUNCED] = n, [APF_READY] = n, [APF_BATCHES] = n }
 
 const struct apf_case uffd_cases[] = {
 	{
@@ -497,25 +325,11 @@ const struct apf_case uffd_cases[] = {
 		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 1, [APF_BATCHES] = 1 },
 	},
 	{
-		.name = "torn_down_in_any_order",
-		.guest = guest_posts,
-		.run = run_torn_down,
-		.unread = true,
-		.expect = { [APF_ANNOUNCED] = POSTED },
-	},
-	{
 		.name = "vmm_forks",
 		.guest = guest_forked,
 		.host = host_uffd,
 		.uffd_features = UFFD_FEATURE_EVENT_FORK,
 		.expect = ONE_BY_ONE(3),
-	},
-	{
-		.name = "child_keeps_the_vm",
-		.guest = guest_posts,
-		.run = run_child_keeps_it,
-		.uffd_features = UFFD_FEATURE_EVENT_FORK,
-		.expect = { [APF_ANNOUNCED] = POSTED },
 	},
 	{
 		.name = "memory_moved",
@@ -538,36 +352,6 @@ const struct apf_case uffd_cases[] = {
 		.uffd_features = UFFD_FEATURE_EVENT_UNMAP,
 		.run_errno = EFAULT,
 		.expect = ONE_BY_ONE(1),
-	},
-	{
-		.name = "shmem_missing",
-		.guest = guest_two_pages,
-		.cold_source = VM_MEM_SRC_SHMEM,
-		.expect = ONE_BY_ONE(2),
-	},
-	{
-		.name = "hugetlb_missing",
-		.guest = guest_two_huge_pages,
-		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
-		.expect = ONE_BY_ONE(2),
-	},
-	{
-		.name = "hugetlb_minor",
-		.guest = guest_two_huge_pages,
-		.cold_source = VM_MEM_SRC_SHARED_HUGETLB,
-		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
-		.uffd_features = UFFD_FEATURE_MINOR_HUGETLBFS,
-		.expect = ONE_BY_ONE(2),
-	},
-	{
-		.name = "hugetlb_write_protected",
-		.guest = guest_protected_huge_page,
-		.host = host_uffd,
-		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
-		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
-		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
-				 UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-		.expect = ONE_BY_ONE(2),
 	},
 	{}
 };
