@@ -329,13 +329,13 @@ const struct apf_case fault_cases[] = {
 		.name = "shmem_missing",
 		.guest = guest_two_pages,
 		.cold_source = VM_MEM_SRC_SHMEM,
-		.expect = ONE_BY_ONE(2),
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{
 		.name = "hugetlb_missing",
 		.guest = guest_two_huge_pages,
 		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
-		.expect = ONE_BY_ONE(2),
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{
 		.name = "hugetlb_minor",
@@ -343,7 +343,7 @@ const struct apf_case fault_cases[] = {
 		.cold_source = VM_MEM_SRC_SHARED_HUGETLB,
 		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
 		.uffd_features = UFFD_FEATURE_MINOR_HUGETLBFS,
-		.expect = ONE_BY_ONE(2),
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{
 		.name = "hugetlb_write_protected",
@@ -353,7 +353,7 @@ const struct apf_case fault_cases[] = {
 		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
 		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
 				 UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-		.expect = ONE_BY_ONE(2),
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{}
 };

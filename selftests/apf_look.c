@@ -56,8 +56,9 @@ struct uffd_queue uffd_queue(int uffd)
 	if (!f)
 		return queue;
 	while (fgets(line, sizeof(line), f)) {
-		sscanf(line, "pending: %u", &queue.unread);
-		sscanf(line, "total: %u", &queue.all);
+		if (sscanf(line, "pending: %u", &queue.unread) != 1 &&
+		    sscanf(line, "total: %u", &queue.all) == 1)
+			break;
 	}
 	fclose(f);
 

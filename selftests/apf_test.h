@@ -113,9 +113,6 @@ struct apf_case {
 	u64		with_threads[APF_COUNTS];	/* that is expected */
 };
 
-#define ONE_BATCH_OF(n)	{ [APF_ANNOUNCED] = n, [APF_READY] = n, [APF_BATCHES] = 1 }
-#define ONE_BY_ONE(n)	{ [APF_ANNOUNCED] = n, [APF_READY] = n, [APF_BATCHES] = n }
-
 /* Threads of KVM wait for userfaults: without CONFIG_KVM_ARM_APF_UFFD, or by its knob. */
 extern bool uffd_threads;
 
@@ -186,7 +183,6 @@ void pages_wake(struct apf_pages *p, unsigned int page);
 void pages_wait_asked(struct apf_pages *p, unsigned int count);
 void pages_wait_event(struct apf_pages *p, unsigned int event);
 void pages_close(struct apf_pages *p);
-
 
 /* apf_look.c */
 
