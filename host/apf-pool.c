@@ -5,8 +5,10 @@
  * They are threads of the VMM's process (vhost_task), so what they use is the VM's:
  * its cgroups, memory policy and CPUs, and its pids. They are killed with the process,
  * also while they wait for a page. A thread has one page at a time. One is made when
- * no thread is idle, up to kvm-arm.apf_threads of them, and ended when it has been idle
- * for APF_POOL_IDLE.
+ * no thread is idle, up to kvm-arm.apf_threads of them. It gives up by itself when it has
+ * been idle for APF_POOL_IDLE: one that does not run, because the process is stopped or
+ * frozen, must not be chosen from outside, since pool->reap would wait for it until the
+ * process goes on.
  *
  * There is no queue: a page for which there is no thread is waited for by the vCPU, as
  * without APF. In a queue it could wait for ever behind pages that never come.
@@ -54,7 +56,6 @@ MODULE_PARM_DESC(apf_threads, "Most threads of a VM that wait for pages of async
  * @over:	threads that will never have a page again, to be stopped
  * @usable:	number of threads that are not @over
  * @made:	number of threads that were not stopped yet
- * @shrink:	moves threads from @idle to @over
  * @reap:	stops those of @over
  */
 struct kvm_apf_pool {
@@ -64,7 +65,6 @@ struct kvm_apf_pool {
 	struct list_head	over;
 	unsigned int		usable;
 	unsigned int		made;
-	struct delayed_work	shrink;
 	struct work_struct	reap;
 };
 
@@ -74,7 +74,6 @@ struct kvm_apf_pool {
  * @task:	the task
  * @work:	the page that it is to fetch, until it has begun to
  * @node:	in @idle of the pool, or on its way from @over to its end
- * @since:	in jiffies, when it became idle
  * @over:	it never has a page again
  */
 struct apf_thread {
@@ -82,7 +81,6 @@ struct apf_thread {
 	struct vhost_task	*task;
 	struct apf_work		*work;
 	struct list_head	node;
-	unsigned long		since;
 	bool			over;
 };
 
@@ -125,7 +123,6 @@ static void apf_thread_rest(struct apf_thread *thread)
 	struct kvm_apf_pool *pool = thread->pool;
 
 	spin_lock(&pool->lock);
-	thread->since = jiffies;
 	if (pool->kvm)
 		list_add(&thread->node, &pool->idle);
 	else
@@ -152,17 +149,30 @@ static void apf_thread_finish(struct apf_work *work, bool failed)
 	apf_work_put(work);
 }
 
-/*
- * Called by the thread, in TASK_INTERRUPTIBLE. Return: whether it did anything, else it
- * sleeps.
- */
+/* Called in TASK_INTERRUPTIBLE, which was set before apf_thread_take(). */
+static void apf_thread_sleep(struct apf_thread *thread)
+{
+	struct kvm_apf_pool *pool = thread->pool;
+
+	if (schedule_timeout(APF_POOL_IDLE))
+		return;
+
+	spin_lock(&pool->lock);
+	if (!thread->work && !thread->over)
+		apf_thread_over(thread);
+	spin_unlock(&pool->lock);
+}
+
+/* Called by the thread, in TASK_INTERRUPTIBLE. Return: true, since it has slept by itself. */
 static bool apf_thread_run(void *data)
 {
 	struct apf_thread *thread = data;
 	struct apf_work *work = apf_thread_take(thread);
 
-	if (!work)
-		return false;
+	if (!work) {
+		apf_thread_sleep(thread);
+		return true;
+	}
 
 	__set_current_state(TASK_RUNNING);
 	apf_thread_finish(work, !apf_fetch(work));
@@ -187,29 +197,15 @@ static void apf_thread_killed(void *data)
 	spin_unlock(&pool->lock);
 }
 
-/* All that are idle, where the VM is gone. */
+/* The VM is gone. */
 static void apf_pool_end_idle(struct kvm_apf_pool *pool)
 {
 	struct apf_thread *thread, *next;
 
 	lockdep_assert_held(&pool->lock);
 
-	list_for_each_entry_safe_reverse(thread, next, &pool->idle, node) {
-		if (pool->kvm && time_before(jiffies, thread->since + APF_POOL_IDLE))
-			break;
+	list_for_each_entry_safe(thread, next, &pool->idle, node)
 		apf_thread_over(thread);
-	}
-}
-
-static void apf_pool_shrink(struct work_struct *w)
-{
-	struct kvm_apf_pool *pool = container_of(to_delayed_work(w), struct kvm_apf_pool, shrink);
-
-	spin_lock(&pool->lock);
-	apf_pool_end_idle(pool);
-	if (pool->usable)
-		schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
-	spin_unlock(&pool->lock);
 }
 
 /* Return: how many threads were stopped. Each is at its end, or asleep. */
@@ -259,7 +255,6 @@ struct kvm_apf_pool *apf_pool_create(struct kvm *kvm)
 	pool->kvm = kvm;
 	INIT_LIST_HEAD(&pool->idle);
 	INIT_LIST_HEAD(&pool->over);
-	INIT_DELAYED_WORK(&pool->shrink, apf_pool_shrink);
 	INIT_WORK(&pool->reap, apf_pool_reap);
 
 	return pool;
@@ -268,8 +263,6 @@ struct kvm_apf_pool *apf_pool_create(struct kvm *kvm)
 /* Nobody queues pages any more. A thread may still wait for one. */
 void apf_pool_destroy(struct kvm_apf_pool *pool)
 {
-	cancel_delayed_work_sync(&pool->shrink);
-
 	spin_lock(&pool->lock);
 	pool->kvm = NULL;
 	apf_pool_end_idle(pool);
@@ -303,8 +296,6 @@ static bool apf_pool_may_grow(struct kvm_apf_pool *pool)
 	if (pool->usable >= READ_ONCE(apf_threads))
 		return false;
 
-	if (!pool->usable)
-		schedule_delayed_work(&pool->shrink, APF_POOL_IDLE);
 	apf_pool_count(pool, 1);
 	pool->made++;
 
@@ -322,7 +313,8 @@ static struct apf_thread *apf_thread_create(struct kvm_apf_pool *pool)
 	INIT_LIST_HEAD(&thread->node);
 	thread->task = vhost_task_create(apf_thread_run, apf_thread_killed, thread,
 					 "kvm-apf");
-	if (IS_ERR(thread->task)) {
+	/* NULL: of the first 6.12.y, whose vhost_task_create() does not say why. */
+	if (IS_ERR_OR_NULL(thread->task)) {
 		kfree(thread);
 		return NULL;
 	}
