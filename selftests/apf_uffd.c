@@ -76,6 +76,7 @@ static void wake_old(struct apf_pages *p, unsigned int page)
 		.len = getpagesize(),
 	};
 
+	check_posted(p, 0, uffd_threads ? 2 : 1);
 	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_WAKE, &range), "UFFDIO_WAKE: errno %d", errno);
 	pages_settle(p);
 }
