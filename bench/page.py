@@ -124,10 +124,10 @@ def method():
         "All figures but those named wall-clock are in virtual time: one instruction takes 1 ns, and "
         "idle time passes at once (QEMU `-icount shift=0,sleep=off`). The figures are sums of "
         "instructions and of waiting, not times of any hardware: a trap or a cache miss costs "
-        "nothing, and all CPUs of the emulated host take turns on one timeline. On hardware the worker, "
-        "the server of the pages and other vCPUs would run at the same time as the guest; here their "
-        "times add up, and more vCPUs make nothing faster. Each vCPU has a CPU of the host; workers "
-        "and the server of the pages share the last one.")
+        "nothing, and all CPUs of the emulated host take turns on one timeline. On hardware the "
+        "server of the pages and other vCPUs would run at the same time as the guest; here their "
+        "times add up, and more vCPUs make nothing faster. Each vCPU has a CPU of the host; the "
+        "server of the pages and all else share the last one.")
             + paragraph(
         "A row is the median of the runs, with the lowest and the highest. A round runs all levels "
         "in one host. Each page is compared with its expected content. A host or guest whose kernel "

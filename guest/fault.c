@@ -27,14 +27,18 @@
  * the number of tasks that are woken with interrupts off is bounded.
  */
 
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/spinlock.h>
 #include <linux/task_work.h>
 
+#include <asm/barrier.h>
+#include <asm/cpuidle.h>
 #include <asm/irq_regs.h>
 
 #include "kvm_apf.h"
@@ -143,6 +147,46 @@ static bool apf_gives_up(unsigned int state)
 	       (fatal_signal_pending(current) || (current->flags & PF_EXITING));
 }
 
+/* WFI, as the idle task executes it. An interrupt that is pending ends it. */
+static void apf_wfi(void)
+{
+	struct arm_cpuidle_irq_context context;
+
+	arm_cpuidle_save_irq_context(&context);
+	dsb(sy);
+	wfi();
+	arm_cpuidle_restore_irq_context(&context);
+}
+
+/*
+ * May the task stay on the CPU? Only there does the interrupt that brings its page end
+ * the wait.
+ */
+static bool apf_may_stay(const struct apf_cpu *cpu, const struct apf_waiter *waiter)
+{
+	return READ_ONCE(waiter->waiting) && single_task_running() &&
+	       cpu == this_cpu_ptr(apf_cpus);
+}
+
+/*
+ * Wait on the CPU while no other task wants it: the way to the idle task and back costs
+ * more than some pages take. The end of a tick ends it, since a CPU that is waiting is to
+ * be seen as idle, and to be so for RCU and for the timers, too.
+ */
+static void apf_stay(const struct apf_cpu *cpu, const struct apf_waiter *waiter)
+{
+	unsigned long end = jiffies + 1;
+	bool stays = true;
+
+	while (stays && time_before_eq(jiffies, end)) {
+		local_irq_disable();
+		stays = apf_may_stay(cpu, waiter);
+		if (stays)
+			apf_wfi();
+		local_irq_enable();
+	}
+}
+
 static void apf_wait(struct apf_waiter *waiter, unsigned int state)
 {
 	for (;;) {
@@ -163,6 +207,7 @@ static void __apf_sleep(struct apf_entry *entry, unsigned int state)
 		return;
 
 	apf_count(APF_SLEPT);
+	apf_stay(cpu, &waiter);
 	apf_wait(&waiter, state);
 	apf_leave(cpu, &waiter);
 }

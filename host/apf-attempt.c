@@ -53,35 +53,64 @@ static bool apf_has_to_be_read(struct address_space *mapping, pgoff_t index)
 }
 
 /*
- * Faults that wait in spite of FAULT_FLAG_RETRY_NOWAIT: shmem_swapin_folio() locks the
- * folio that it reads, and filemap_fault() reads a page itself if no read-ahead does.
+ * In this memory, faults may wait in spite of FAULT_FLAG_RETRY_NOWAIT:
+ * shmem_swapin_folio() locks the folio that it reads, and filemap_fault() reads a page
+ * itself if no read-ahead does.
  */
+static bool apf_may_read_in_place(const struct vm_area_struct *vma)
+{
+	struct file *file = vma->vm_file;
+
+	return file && !is_vm_hugetlb_page(vma) &&
+	       (shmem_mapping(file->f_mapping) || vma->vm_flags & VM_RAND_READ ||
+		!file->f_ra.ra_pages);
+}
+
+/**
+ * kvm_apf_see_vma - what the attempt has to know of the memory that is missing
+ * @vcpu:	the vCPU, in its fault handler
+ * @vma:	of the page, with the mmap lock held
+ */
+void kvm_apf_see_vma(struct kvm_vcpu *vcpu, const struct vm_area_struct *vma)
+{
+	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
+
+	if (apf)
+		apf->reads_in_place = apf_may_read_in_place(vma);
+}
+
+/* Would the attempt wait? The VMA may be another by now: then it may, as without APF. */
 static bool apf_attempt_would_wait(unsigned long hva)
 {
 	struct vm_area_struct *vma;
-	struct file *file;
 	bool ret = false;
 
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, hva);
-	file = vma && !is_vm_hugetlb_page(vma) ? vma->vm_file : NULL;
-	if (file && (shmem_mapping(file->f_mapping) || vma->vm_flags & VM_RAND_READ ||
-		     !file->f_ra.ra_pages))
-		ret = apf_has_to_be_read(file->f_mapping, linear_page_index(vma, hva));
+	if (vma && apf_may_read_in_place(vma))
+		ret = apf_has_to_be_read(vma->vm_file->f_mapping,
+					 linear_page_index(vma, hva));
 	mmap_read_unlock(current->mm);
 
 	return ret;
 }
 
 /*
- * Can waiting bring the page? hva_to_pfn() reports "would block" for every page that
- * the no-wait attempt did not get. get_user_pages() tells them apart: it returns 0 if
- * waiting would bring the page, and an error if nothing would.
+ * Ask for the page, without waiting. Return: whether waiting would bring it. Then, in
+ * memory with a userfaultfd, the work is posted. get_user_pages() returns 0 if it would,
+ * and an error if nothing would; hva_to_pfn() does not tell the two apart.
  */
-static bool apf_can_come(const struct apf_request *req)
+static bool apf_attempt(struct apf_work *work, const struct apf_request *req)
 {
-	return !get_user_pages_unlocked(req->hva, 1, NULL,
-					apf_gup_flags(req->write) | FOLL_NOWAIT);
+	long got;
+
+	if (work)
+		apf_uffd_begin(work);
+	got = get_user_pages_unlocked(req->hva, 1, NULL,
+				      apf_gup_flags(req->write) | FOLL_NOWAIT);
+	apf_uffd_finish();
+
+	return !got;
 }
 
 /*
@@ -92,22 +121,13 @@ static kvm_pfn_t apf_try_new(struct kvm_vcpu *vcpu, const struct apf_request *re
 			     bool *writable)
 {
 	struct apf_work *work = apf_work_prepare(vcpu, req->gfn, req->hva, req->write);
-	bool would_block = false;
-	kvm_pfn_t pfn;
 
-	if (work && apf_attempt_would_wait(req->hva))
+	if (work && vcpu->arch.apf->reads_in_place && apf_attempt_would_wait(req->hva))
+		return KVM_PFN_APF_PENDING;
+	if (apf_attempt(work, req))
 		return KVM_PFN_APF_PENDING;
 
-	if (work)
-		apf_uffd_begin(work);
-	pfn = apf_get_pfn(req, false, &would_block, writable);
-	apf_uffd_finish();
-
-	if (!would_block)
-		return pfn;
-	if ((work && apf_uffd_posted(work)) || apf_can_come(req))
-		return KVM_PFN_APF_PENDING;
-
+	/* It is there now, or cannot be had. */
 	return apf_wait_for_pfn(req, writable);
 }
 

@@ -184,7 +184,7 @@ int apf_block_ready(struct kvm_vcpu *vcpu, u64 tokens)
 }
 
 /*
- * Disable APF on a vCPU. Workers go on fetching pages, but the guest gets no ready
+ * Disable APF on a vCPU. Pages go on being fetched, but the guest gets no ready
  * bits for them: by the contract, the guest itself wakes all tasks that wait.
  */
 void apf_disable(struct kvm_vcpu_apf *apf)

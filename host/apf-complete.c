@@ -72,7 +72,8 @@ static struct apf_leaf apf_find_leaf(struct kvm_vcpu *vcpu, gfn_t gfn)
  * would mislead user_mem_abort(). For a permission fault it relaxes the permissions of
  * whatever is mapped there, which may be nothing, or a whole block that was made
  * read-only for the dirty log. For a translation fault it does not touch an existing
- * mapping that lacks a permission.
+ * mapping that lacks a permission. Any mapping is good for a read, so a translation
+ * fault of a read stays what it was.
  *
  * Return: the syndrome, or 0 if the access would not fault.
  */
@@ -82,8 +83,12 @@ static u64 apf_syndrome(struct kvm_vcpu *vcpu, gfn_t gfn)
 	u64 need = write ? KVM_PGTABLE_PROT_W : exec ? KVM_PGTABLE_PROT_X : KVM_PGTABLE_PROT_R;
 	u64 ec = exec ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
 	u64 esr = ec << ESR_ELx_EC_SHIFT | ESR_ELx_IL | (write ? ESR_ELx_WNR : 0);
-	struct apf_leaf leaf = apf_find_leaf(vcpu, gfn);
+	struct apf_leaf leaf;
 
+	if (!write && !exec && esr_fsc_is_translation_fault(kvm_vcpu_get_esr(vcpu)))
+		return kvm_vcpu_get_esr(vcpu);
+
+	leaf = apf_find_leaf(vcpu, gfn);
 	if (!kvm_pte_valid(leaf.pte))
 		return esr | ESR_ELx_FSC_FAULT_L(KVM_PGTABLE_LAST_LEVEL);
 	if (kvm_pgtable_stage2_pte_prot(leaf.pte) & need)

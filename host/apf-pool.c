@@ -59,7 +59,7 @@ MODULE_PARM_DESC(apf_threads, "Most threads of a VM that wait for pages of async
  * @reap:	stops those of @over
  */
 struct kvm_apf_pool {
-	spinlock_t		lock;
+	spinlock_t		lock;	/* see above */
 	struct kvm		*kvm;
 	struct list_head	idle;
 	struct list_head	over;

@@ -110,10 +110,11 @@ struct apf_work *apf_work_prepare(struct kvm_vcpu *vcpu, gfn_t gfn,
 				  unsigned long hva, bool write_fault)
 {
 	struct kvm_vcpu_apf *apf = vcpu->arch.apf;
-	struct apf_work *work = apf->spare;
+	struct apf_work *work;
 
-	if (!work)
-		work = apf->spare = apf_work_alloc(GFP_NOWAIT | __GFP_NOWARN);
+	if (!apf->spare)
+		apf->spare = apf_work_alloc(GFP_NOWAIT | __GFP_NOWARN);
+	work = apf->spare;
 	if (!work)
 		return NULL;
 
@@ -188,8 +189,12 @@ struct apf_work *apf_work_start(struct kvm_vcpu *vcpu, int token)
 		return NULL;
 
 	work->token = token;
-	if (!apf_uffd_posted(work) && !apf_pool_start(vcpu->kvm->arch.apf.pool, work))
-		return NULL;
+	if (!apf_uffd_posted(work)) {
+		/* It may have come: a userfault that was answered just when it was posted. */
+		apf_work_renew(work);
+		if (!apf_pool_start(vcpu->kvm->arch.apf.pool, work))
+			return NULL;
+	}
 
 	apf->spare = NULL;
 	apf_work_attach(work, vcpu);

@@ -28,7 +28,7 @@ struct kvm_vcpu;
  */
 struct apf_work {
 	refcount_t		refs;
-	spinlock_t		lock;
+	spinlock_t		lock;	/* see apf-work.c */
 	struct kvm_vcpu		*vcpu;
 	bool			come;
 	bool			failed;

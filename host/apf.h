@@ -36,6 +36,7 @@ struct apf_work;
  * @retry:	a write of @tokens.owed to the block has failed and is to be repeated
  * @announces:	the PPI belongs to APF, so the guest may enable APF
  * @mapping:	apf_map() is calling user_mem_abort()
+ * @reads_in_place: the fault is in memory where the no-wait attempt may wait
  * @ppi:	belongs to vgic/vgic-apf.c
  * @knobs:	for tests, see apf-knobs.h
  *
@@ -61,6 +62,7 @@ struct kvm_vcpu_apf {
 	bool			retry;
 	bool			announces;
 	bool			mapping;
+	bool			reads_in_place;
 	struct vgic_apf		ppi;
 	struct apf_knob_state	knobs;
 };

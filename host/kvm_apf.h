@@ -19,6 +19,7 @@ struct kvm_s2_trans;
 struct kvm_vcpu;
 struct kvm_vcpu_apf;
 struct kvm_apf_pool;
+struct vm_area_struct;
 
 /**
  * struct kvm_apf_vm - APF state of a VM
@@ -79,10 +80,13 @@ void kvm_apf_memslots_changed(struct kvm *kvm);
 void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu);
 void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu);
 
-/* apf.c */
+/* apf-attempt.c */
+void kvm_apf_see_vma(struct kvm_vcpu *vcpu, const struct vm_area_struct *vma);
 kvm_pfn_t kvm_apf_faultin_pfn(struct kvm_vcpu *vcpu,
 			      const struct kvm_memory_slot *slot, gfn_t gfn,
 			      bool nested, bool write_fault, bool *writable);
+
+/* apf.c */
 void kvm_apf_handle_request(struct kvm_vcpu *vcpu);
 bool kvm_apf_has_work(struct kvm_vcpu *vcpu);
 
@@ -157,6 +161,11 @@ static inline void kvm_apf_vcpu_reset(struct kvm_vcpu *vcpu)
 }
 
 static inline void kvm_apf_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+}
+
+static inline void kvm_apf_see_vma(struct kvm_vcpu *vcpu,
+				   const struct vm_area_struct *vma)
 {
 }
 

@@ -284,6 +284,9 @@ active proctype guest()
 		:: present[want[cur]] && accesses[cur] + 1 == ACCESSES -> die()
 		fi
 	   }
+#ifdef POSTED
+	:: atomic { where == ATTEMPT -> fault_handler() }
+#endif
 	:: atomic { (STEP(ELSEWHERE) || STEP(TOUCH)) && !entry && killed[cur] -> die() }
 
 	/* apf_sleep() */

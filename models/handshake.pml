@@ -6,8 +6,9 @@
  * One vCPU. While it is in the guest (where == GUEST) process guest makes its
  * steps; anything else that where says is the vCPU's host thread. So this thread
  * and the guest never use the block concurrently, but any two steps of the guest
- * may have an exit between them. The workers, and the world, run at any time. With
- * ANYTIME a thread of the host writes ready bits at any time, too.
+ * may have an exit between them. Pages come, and the world goes on, at any time. With
+ * POSTED a page may come before the vCPU's thread has given it a token. With ANYTIME a
+ * thread of the host writes ready bits at any time, too.
  *
  * The PPI is only pended: the guest may go on before it takes it. That the host
  * enters the interrupt itself (EXACT) is one of the runs of this.

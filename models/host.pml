@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The host: what it does in the vCPU's thread, and the workers. */
+/* The host: what it does in the vCPU's thread, and who says that a page has come. */
 
 /* apf_reap_done() */
 inline reap_done()
@@ -43,6 +43,28 @@ inline complete()
 	}
 }
 
+/*
+ * apf_work_attach(): the page of the spare work may have come before it has a token. Then
+ * nobody says so any more.
+ */
+#ifdef POSTED
+#ifdef M_NO_COME
+#define HAS_COME	false
+#else
+#define HAS_COME	(spare == 3)
+#endif
+inline start()
+{
+	done = (HAS_COME -> done | BIT(n) : done);
+	req = (HAS_COME -> true : req);
+	work[n] = (spare == 3 -> 0 : spare);
+	spare = 0;
+	spare_page = 0
+}
+#else
+#define start()	work[n] = 1
+#endif
+
 /* apf_tokens_find(), apf_tokens_alloc(), apf_work_start(): n, or TOKENS */
 inline token_for(page)
 {
@@ -66,7 +88,7 @@ inline token_for(page)
 		:: n < TOKENS ->
 			busy = busy | BIT(n);
 			gfn[n] = page;
-			work[n] = 1
+			start()
 		:: else
 		fi;
 		gone = 0
@@ -140,7 +162,7 @@ inline decide()
  * The no-wait attempt has just failed. A page that comes between the exit and
  * the attempt is the run in which the guest touches it a little later.
  */
-inline stage2_fault()
+inline fault_handler()
 {
 	d_step {
 		token_for(want[cur]);
@@ -152,6 +174,22 @@ inline stage2_fault()
 		where = REQUEST
 	}
 }
+
+#define HAS_TOKEN(p)	((busy & 1) && gfn[0] == (p) || (busy & 2) && gfn[1] == (p))
+
+/* With POSTED the attempt has asked for the page, and anything may happen before the rest. */
+#ifdef POSTED
+inline stage2_fault()
+{
+	if
+	:: HAS_TOKEN(want[cur]) -> fault_handler()
+	:: !HAS_TOKEN(want[cur]) ->
+		d_step { spare = 1; spare_page = want[cur]; where = ATTEMPT }
+	fi
+}
+#else
+#define stage2_fault()	fault_handler()
+#endif
 
 inline forget()
 {
@@ -222,21 +260,18 @@ active proctype host()
 	od
 }
 
-active [TOKENS] proctype worker()
+/* Who says that a page has come: a thread of the pool, or the userfaultfd. */
+active [TOKENS] proctype page_comes()
 {
 	byte me = _pid - 1;
 
 	do
-	:: atomic {
-		work[me] == 1 ->
-		present[gfn[me]] = true;
-		work[me] = 2
-	   };
+	:: atomic { work[me] == 1 -> present[gfn[me]] = true; work[me] = 2 }
 #ifdef M_REQUEST_FIRST
-	   req = true;
+	:: atomic { work[me] == 2 -> req = true; work[me] = 3 };
 	   atomic { work[me] = 0; done = done | BIT(me) }
 #else
-	   atomic { work[me] = 0; done = done | BIT(me) };
+	:: atomic { work[me] == 2 -> work[me] = 0; done = done | BIT(me) };
 	   req = true
 #endif
 #ifdef NEVER
@@ -245,6 +280,18 @@ active [TOKENS] proctype worker()
 	:: atomic { off && !work[me] -> break }
 	od
 }
+
+#ifdef POSTED
+/* The userfaultfd, for a work that has no token yet. */
+active proctype page_comes_early()
+{
+	do
+	:: atomic { spare == 1 -> present[spare_page] = true; spare = 2 }
+	:: atomic { spare == 2 -> spare = 3 }
+	:: atomic { off -> break }
+	od
+}
+#endif
 
 #ifdef ANYTIME
 /*

@@ -43,6 +43,7 @@
 #define REQUEST	1		/* run loop: requests, then back in */
 #define HALT	2		/* kvm_vcpu_wfi() in a fault's stead */
 #define WFI	3		/* the same, for the guest's own WFI */
+#define ATTEMPT	4		/* the no-wait attempt has posted a userfault */
 byte where = GUEST;
 bool off;
 
@@ -64,7 +65,10 @@ byte busy, announced, owed, posted, done;
 byte halt_token;		/* of halt */
 byte gfn[TOKENS];
 byte stuck;			/* faults since the guest last took an interrupt */
-byte work[TOKENS];		/* 0 idle, 1 to be fetched, 2 fetched */
+byte work[TOKENS];		/* 0 idle, 1 to come, 2 there, 3 asked for completion */
+#ifdef POSTED
+byte spare, spare_page;		/* the same of the spare work; but 3 says that it has come */
+#endif
 bool posting;			/* another thread of the host writes ready bits */
 bool present[PAGES];
 byte page_of_ready[TOKENS];	/* what the token's ready bit is meant to say */

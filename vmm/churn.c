@@ -22,7 +22,7 @@ static int fail(const char *what)
 	return say_errno("churn: %s", what);
 }
 
-/* Half a period: long enough for workers to finish meanwhile. */
+/* Half a period: long enough for pages to come meanwhile. */
 static void linger(const struct churn *churn)
 {
 	usleep(churn->every_ms * 500);

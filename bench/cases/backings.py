@@ -25,7 +25,10 @@ ROUNDS_OF_WORK = 8
 # The VM is saved, or paged out, in the time between filling the memory and the work.
 SAVE_WAIT_MS, SWAP_WAIT_MS = 1000, 500
 LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2, 10), (0.1, 2)
-READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128}
+# Cold memory of its own that is paged out, to compare private with shared memory.
+COLD_PAGES, COLD_MEM_MIB = 2048, 64
+COLD_BACKING = {"swap, anonymous": "anon", "swap, shared": "shmem"}
+READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128, "snapshot+no-read-ahead": 0}
 FULL_SPEED = 0.9
 
 DISK = """\
@@ -42,6 +45,11 @@ echo 4 >/proc/sys/vm/drop_caches   # is logged once, then no more
 """
 
 
+def runs_of(case):
+    """What the names of its runs begin with."""
+    return case.replace(", ", "-") + "-"
+
+
 @dataclasses.dataclass(frozen=True)
 class Backing:
     """One boot: a way in which pages come, and how long each takes."""
@@ -50,7 +58,7 @@ class Backing:
     page_ms: float
 
     def name(self, turn):
-        return f"{self.case}-{self.page_ms:g}ms-{turn + 1}"
+        return f"{runs_of(self.case)}{self.page_ms:g}ms-{turn + 1}"
 
 
 def append(level, *steps):
@@ -68,6 +76,17 @@ def boot_arguments(level, wait_ms):
     job = append(level, keep(wait_ms), "sleep 300", "stats go", "wait", "ps-d", "apf")
     return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
                        str(MEM_MIB), "--append", job])
+
+
+def cold_arguments(level, backing):
+    """A guest that fills cold memory, says so ("go"), and visits it once the time has passed."""
+    pages = f"--pages {COLD_PAGES}"
+    job = append(level, f"run --tasks 1 {pages} --write --check first --label fill", "stats go",
+                 f"sleep {SWAP_WAIT_MS}", f"run --tasks {TASKS} {pages} --compute 20 --label run",
+                 "ps-d", "apf")
+    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
+                       str(COLD_MEM_MIB), "--cold", str(COLD_PAGES // machine.PAGES_PER_MIB),
+                       "--cold-backing", backing, "--append", job])
 
 
 def prelude(ns, mib):
@@ -184,18 +203,18 @@ echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 group=/sys/fs/cgroup/vm
 mkdir $group
 echo {limit}M >$group/memory.max
-of_group() {{ awk -v what=$1 '$1 == what {{ print int($2 / 1024) }}' $group/memory.stat; }}
+of_group() {{ awk '/^(anon|shmem|swapcached) / {{ kib += $2 / 1024 }} END {{ print int(kib) }}' $group/memory.stat; }}
 # page_out: all that the VM has. It is stopped meanwhile, or it gets some back at once. What is
 # under way to the disk is asked for again.
 page_out() {{
 	kill -STOP $vmm
 	for again in 1 2 3 4 5 6 7 8 9 10; do
 		echo {limit}M >$group/memory.reclaim 2>/dev/null
-		[ $(of_group anon) -gt {left} ] || break
+		[ $(of_group) -gt {left} ] || break
 		sleep 0.02
 	done
 	kill -CONT $vmm
-	left=$(($(of_group anon) + $(of_group swapcached)))
+	left=$(of_group)
 	[ $left -le {left} ] || {{ echo "$name: $left KiB are still there"; exit 90; }}
 }}
 """
@@ -211,11 +230,14 @@ ended 0
 
 
 def swap_scenario(backing, turn):
-    lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP.format(limit=MEM_MIB // 2, left=LEFT_KIB)]
+    cold = COLD_BACKING.get(backing.case)
+    limit = COLD_MEM_MIB if cold else MEM_MIB // 2
+    lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP.format(limit=limit, left=LEFT_KIB)]
     for name in machine.rotated(turn):
         level = machine.LEVELS[name]
-        lines.append(SWAPPED.format(name=name, level=level.words(),
-                                    arguments=boot_arguments(level, SWAP_WAIT_MS),
+        arguments = (cold_arguments(level, cold) if cold else
+                     boot_arguments(level, SWAP_WAIT_MS))
+        lines.append(SWAPPED.format(name=name, level=level.words(), arguments=arguments,
                                     page_out="" if name == "ceiling" else "page_out"))
     return "".join(lines)
 
@@ -247,7 +269,7 @@ def socket_scenario(backing, turn):
     return "".join(lines)
 
 
-def socket_read(backing):
+def run_read(backing):
     def read(out):
         for name in machine.LEVELS:
             found = machine.records(out, name, machine.TIMER_WAITS)
@@ -259,8 +281,11 @@ def socket_read(backing):
 KINDS = {
     "snapshot": (snapshot_scenario, kept_read),
     "snapshot+read-ahead": (snapshot_scenario, kept_read),
+    "snapshot+no-read-ahead": (snapshot_scenario, kept_read),
     "swap": (swap_scenario, kept_read),
-    "socket": (socket_scenario, socket_read),
+    "swap, anonymous": (swap_scenario, run_read),
+    "swap, shared": (swap_scenario, run_read),
+    "socket": (socket_scenario, run_read),
 }
 
 
@@ -282,8 +307,11 @@ WORDS = {
     "snapshot": "A VM is restored with its memory mapped from a file, page by page; then 8 tasks visit "
                 "their 16 MiB of data again and again until they have done a fixed amount of work",
     "snapshot+read-ahead": "The same with 128 KiB of read-ahead: one request brings 32 pages",
+    "snapshot+no-read-ahead": "The same with read-ahead turned off",
     "swap": "A VM runs in a memory cgroup of half its memory. While it is idle the host moves all its "
             "memory to swap (`memory.reclaim`); then 8 tasks do the same work",
+    "swap, anonymous": "A VM's cold memory of 8 MiB is filled and moved to swap; then 8 tasks visit it once",
+    "swap, shared": "The same with cold memory that is shared (a memfd)",
     "socket": "Another process serves 512 pages; it has the userfaultfd, which came over a socket",
 }
 
@@ -320,7 +348,7 @@ def sections(table):
         rows = [row(table, case, level, page_ms) for page_ms in table.known("page_ms", case=case)
                 for level in machine.LEVELS]
         if rows:
-            found.append(page.paragraph(f"{WORDS[case]}. Again: `make bench T='^{case}-'`.") + page.table(
+            found.append(page.paragraph(f"{WORDS[case]}. Again: `make bench T='^{runs_of(case)}'`.") + page.table(
                 ("page ms", "level", "work, ms", "times off", "to 0.9 of full speed, ms",
                  "stage-2 aborts", "announced", "halts", "waited for"), rows))
     if not found:

@@ -199,7 +199,7 @@ def cost_of_a_fault(table):
         f"With 8 tasks and pages of 0.03 ms the CPU is never idle. A page takes {ours:.0f} us of "
         f"instructions, of which {ceiling:.0f} us are the tasks' own work, so a fault costs "
         f"{ours - ceiling:.0f} us. Where latency / tasks is less than {ours:.0f} us, the CPU is the limit. "
-        "On hardware the server of the pages and the workers have CPUs of their own; here they share "
+        "On hardware the server of the pages has a CPU of its own; here it shares "
         "one timeline with the guest. The section Where the instructions go has the parts.")
 
 

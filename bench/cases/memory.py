@@ -24,7 +24,9 @@ LINE = re.compile(r"call_site=(\w+)\+\S+ .*?bytes_req=(\d+) bytes_alloc=(\d+)")
 # Who allocates -> what it is, and per what.
 KINDS = {
     "kvm_apf_vcpu_first_run": "per vCPU", "apf_vcpu_create": "per vCPU",
-    "apf_pool_create": "per VM", "apf_work_start": "per page under way",
+    "apf_pool_create": "per VM",
+    "apf_work_prepare": "per page under way", "apf_work_alloc": "per page under way",
+    "apf_pool_start": "per thread", "apf_pool_grow": "per thread", "apf_thread_create": "per thread",
 }
 
 
@@ -56,6 +58,6 @@ def sections(table):
     if not rows:
         return []
     return [Section("Memory in the host", page.paragraph(
-        "As the host kernel's tracepoint `kmem:kmalloc` reports it. Each VM also has one workqueue. With APF "
+        "As the host kernel's tracepoint `kmem:kmalloc` reports it. Threads that fetch pages are not in it. With APF "
         "off there is one pointer per VM and one per vCPU. Again: `make bench T=memory`.")
         + page.table(("allocated", "bytes"), rows))]

@@ -172,6 +172,9 @@ def asks_to_be_told(config):
 
 def complaints_of_all(config, whole):
     """Of KVM's statistics from the start to the end: a run in which nothing happened has failed."""
+    why = sum(count for name, count in whole.items() if name.startswith("apf_sync_"))
+    if why != whole["apf_sync"]:
+        yield f"apf_sync {whole['apf_sync']}, and {why} for the reasons that are counted"
     if asks_to_be_told(config) and not whole["apf_announced"]:
         yield "nothing was announced"
     # A halt that is held until the page has come does not happen.

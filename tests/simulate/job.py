@@ -50,6 +50,11 @@ def knob(config):
     return name and (name, KNOBS[name][config["knob_value"]])
 
 
+def knob_lines(config):
+    chosen = [*filter(None, [knob(config)]), *[("threads", 1)] * config["threads"]]
+    return "\n".join(f"echo {value} >$KNOBS/knobs/{name}" for name, value in chosen)
+
+
 def is_announcing(config):
     return LEVELS[config["level"]].announces
 
@@ -203,11 +208,9 @@ def lives(config):
 
 
 def script(config):
-    chosen = knob(config)
     return SCRIPT.format(
         hugepages=config["cold_mib"] // 2 if config["backing"] == "hugetlb" else 0,
-        knob=f"echo {chosen[1]} >$KNOBS/knobs/{chosen[0]}" if chosen else "",
-        event=event(config), lives=lives(config))
+        knob=knob_lines(config), event=event(config), lives=lives(config))
 
 
 def vm(config):

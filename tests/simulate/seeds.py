@@ -65,6 +65,8 @@ DIMENSIONS = {
                    ("fail_block", 2), ("rival", 2), ("pend_only", 2), ("hold_done", 2),
                    ("hold_halt", 2)),
     "knob_value": Span(0, 3),
+    # Userfaults go to threads, as other pages do.
+    "threads": choice((False, 2), (True, 1)),
     "churn": choice((None, 8), ("delete", 1), ("move", 1), ("ro", 1), ("log", 1),
                     ("collapse", 1)),
     "churn_ms": choice((3, 1), (7, 2), (20, 1)),

@@ -86,7 +86,7 @@ def bad_enable_leaves_it_as_it_was():
 
 @test("read_stays_a_read")
 def read_stays_a_read():
-    """Of memory that nobody may write to, a worker that asks to write gets nothing."""
+    """Of memory that nobody may write to, whoever asks to write gets nothing."""
     counters = bare("read_stays_a_read", "read_only", args=("--cold-ro",))
     expect(counters, **{**NONE, "apf_halted": PAGES})
     # Mapped as it came, too: were that tried for a write, each page would fault twice.

@@ -18,7 +18,7 @@ SLEEPS = (
     {"announced": 1, "declined": 0, "halted": 0, "sync": 0, "ready": 1},
     {**NOBODY, "announced": 1, "kernel": 1, "slept": 1, "woken": 1})
 # Each tick of the guest ends the halt, and the same fault is not declined twice. The tick
-# may find the page before the worker has said so: then its ready bit comes later.
+# may find the page before the host has said so: then its ready bit comes later.
 DECLINES = (
     {"announced": 1, "declined": 1, "halted": (2, None), "sync": 0, "ready": (0, 2)},
     {**NOBODY, "declined": 1})

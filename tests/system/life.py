@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A VM whose life takes a turn while faults are in flight, and what holds after it.
 
-No task lost, each page as it should be, no warning, no worker left when the VMM is
+No task lost, each page as it should be, no warning, no thread left when the VMM is
 gone, and a guest that has nothing to do costs the host next to nothing.
 """
 

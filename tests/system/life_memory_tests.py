@@ -21,24 +21,24 @@ def churned(name, how, changes, work=WORK, **options):
     return outcome.figures()
 
 
-@test("memslot_deleted_under_workers")
-def memslot_deleted_under_workers():
-    churned("memslot_deleted_under_workers", "delete", 30)
+@test("memslot_deleted_under_faults")
+def memslot_deleted_under_faults():
+    churned("memslot_deleted_under_faults", "delete", 30)
 
 
-@test("memslot_moved_under_workers")
-def memslot_moved_under_workers():
-    churned("memslot_moved_under_workers", "move", 30)
+@test("memslot_moved_under_faults")
+def memslot_moved_under_faults():
+    churned("memslot_moved_under_faults", "move", 30)
 
 
-@test("memslot_made_read_only_under_workers")
-def memslot_made_read_only_under_workers():
-    churned("memslot_made_read_only_under_workers", "ro", 30)
+@test("memslot_made_read_only_under_faults")
+def memslot_made_read_only_under_faults():
+    churned("memslot_made_read_only_under_faults", "ro", 30)
 
 
-@test("dirty_log_on_and_off_under_workers")
-def dirty_log_on_and_off_under_workers():
-    churned("dirty_log_on_and_off_under_workers", "log", 30, WORK + " --write")
+@test("dirty_log_on_and_off_under_faults")
+def dirty_log_on_and_off_under_faults():
+    churned("dirty_log_on_and_off_under_faults", "log", 30, WORK + " --write")
 
 
 @test("huge_pages_made_of_cold_ones")

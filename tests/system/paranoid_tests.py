@@ -28,9 +28,9 @@ echo {percent} >probability
 cd /out
 vmm
 """
-IN_WORK_START = """
+IN_WORK_PREPARE = """
 symbols() { grep -v '[][]' /proc/kallsyms; }
-start=$(symbols | awk '$3 == "apf_work_start" { print $1 }')
+start=$(symbols | awk '$3 == "apf_work_prepare" { print $1 }')
 end=$(symbols | awk -v start="$start" '$1 > start && (!end || $1 < end) { end = $1 } END { print end }')
 echo 0x$start >require-start
 echo 0x$end >require-end
@@ -65,7 +65,7 @@ def allocations_fail(name, where, percent):
 
 
 def allocation_of_the_work_item_fails():
-    allocations_fail("allocation_of_the_work_item_fails", IN_WORK_START, 30)
+    allocations_fail("allocation_of_the_work_item_fails", IN_WORK_PREPARE, 30)
 
 
 def allocations_of_the_vmm_fail():

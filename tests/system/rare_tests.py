@@ -83,13 +83,14 @@ def pended_only_loses_nothing():
     expect(figures, announced=PAGES + guest["spurious"], sync=0)
 
 
-@test("no_memory_for_a_worker")
-def no_memory_for_a_worker():
-    outcome, taken, _ = forced("no_memory_for_a_worker", {"fail_alloc": 4})
+@test("no_memory_for_a_work")
+def no_memory_for_a_work():
+    outcome, taken, _ = forced("no_memory_for_a_work", {"fail_alloc": 4})
     figures = outcome.figures()
-    expect(taken, fail_alloc=(PAGES // 4, None))
+    # Works are used again, so there are fewer allocations than pages.
+    expect(taken, fail_alloc=(PAGES // 8, None))
     # 3 allocations are the VM's, and the guest's own start may have faulted too.
-    expect(figures, sync=(PAGES // 4 - 4, PAGES // 2), declined=0, spurious=0)
+    expect(figures, sync=(PAGES // 8 - 4, PAGES // 2), declined=0, spurious=0)
     expect(figures, announced=PAGES - figures["sync"])
 
 
@@ -157,7 +158,7 @@ def page_there_before_the_halt():
 
 @test("completion_held_back")
 def completion_held_back():
-    """The page has come, the word of it has not. A held worker sleeps in ticks of 4 ms."""
+    """The page has come, the word of it has not. A thread that is held sleeps in ticks of 4 ms."""
     outcome, taken, guest = forced("completion_held_back", {"hold_done": 30})
     figures = outcome.figures()
     expect(taken, hold_done=PAGES)

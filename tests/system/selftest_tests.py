@@ -73,7 +73,7 @@ def hostile_guest(seed):
     """A part of a million; kvm_selftest has some 20,000. The log has to stay silent, and the slab
     as it was.
 
-    Every other host has a single CPU for it all: vCPU, workers, the pages' server.
+    Every other host has a single CPU for it all: vCPU, KVM's threads, the pages' server.
     """
     selftest(f"hostile_guest_a_million_faults_{seed}_of_4", "icount", f"-n {fewer(250000)} -s {seed}",
              only="hostile", smp=1 + seed % 2, timeout=1800)
