@@ -12,6 +12,7 @@
 #include "apf_test.h"
 
 #define STORED		5
+#define HUGE_STRIDE	(SZ_2M / COLD_STRIDE)
 
 enum {
 	HOST_PROTECT,		/* page: for reading only */
@@ -20,6 +21,7 @@ enum {
 	HOST_ABORTS,		/* number: so many they were */
 	HOST_DIRTY,		/* page: it and the next are dirty, and no other */
 	HOST_POISON,		/* page: it comes, and is gone bad before the vCPU is told */
+	HOST_ANSWER_POISON,	/* page: it does not come, it is bad */
 	HOST_SOUND,		/* nobody has noticed yet */
 	HOST_CURED,		/* page: it was bad, and was touched */
 };
@@ -63,15 +65,28 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	pages_forget_one(&bus.v->pages, bus.page);
 }
 
-static void come_and_go_bad(struct apf_vm *v, unsigned int page)
+static void expect_sigbus(struct apf_vm *v, unsigned int page)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 
 	bus.v = v;
 	bus.page = page;
 	TEST_ASSERT(!sigaction(SIGBUS, &action, NULL), "sigaction: errno %d", errno);
+}
+
+static void come_and_go_bad(struct apf_vm *v, unsigned int page)
+{
+	expect_sigbus(v, page);
 	pages_release(&v->pages, page);
 	pages_poison(&v->pages, page);
+}
+
+static void answer_poison(struct apf_vm *v, unsigned int page)
+{
+	expect_sigbus(v, page);
+	pages_wait_asked(&v->pages, 1);
+	pages_poison(&v->pages, page);
+	wait_for_threads();
 }
 
 static void check_sigbus(struct apf_vm *v, unsigned int page)
@@ -101,6 +116,8 @@ static void host_faults(struct apf_vm *v, u64 word)
 		return check_dirty(v, number);
 	case HOST_POISON:
 		return come_and_go_bad(v, number);
+	case HOST_ANSWER_POISON:
+		return answer_poison(v, number);
 	case HOST_SOUND:
 		TEST_ASSERT_EQ(bus.count, 0);
 		return;
@@ -197,6 +214,60 @@ static void guest_poisoned(void)
 	GUEST_DONE();
 }
 
+/*
+ * A thread reports that the page cannot be had: then the next fault on it waits. So the
+ * page is served at once.
+ */
+static void guest_answered_by_poison(void)
+{
+	unsigned int token;
+
+	guest_set_up();
+	token = announced(0);
+	host(HOST_ANSWER_POISON, 0);
+	wait_ready(BIT(token));
+	host(HOST_SOUND, 0);
+	command(CMD_SERVE, 0, 0);
+	if (!el0_run(0, 0, el0_load, 0))
+		wait_ready(BIT(guest.token));
+	loads(0);
+	host(HOST_CURED, 0);
+	works_with(1);
+	GUEST_DONE();
+}
+
+static void guest_two_pages(void)
+{
+	guest_set_up();
+	works_with(0);
+	works_with(1);
+	GUEST_DONE();
+}
+
+static void guest_two_huge_pages(void)
+{
+	guest_set_up();
+	works_with(0);
+	loads(1);
+	works_with(HUGE_STRIDE);
+	loads(HUGE_STRIDE + 1);
+	GUEST_DONE();
+}
+
+static void guest_protected_huge_page(void)
+{
+	guest_set_up();
+	works_with(0);
+	host(HOST_PROTECT, 0);
+	loads(1);
+	GUEST_ASSERT(!el0_run(0, STORED, el0_store, 0));
+	release(0);
+	wait_ready(BIT(guest.token));
+	GUEST_ASSERT(el0_run(0, STORED, el0_store, 0));
+	loads(1);
+	GUEST_DONE();
+}
+
 const struct apf_case fault_cases[] = {
 	{
 		.name = "write_protected",
@@ -217,11 +288,23 @@ const struct apf_case fault_cases[] = {
 		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
 	},
 	{
+		.name = "write_protected_shmem",
+		.guest = guest_write_protected,
+		.host = host_faults,
+		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.cold_source = VM_MEM_SRC_SHMEM,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+				 UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
+		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
+	},
+	{
 		.name = "minor_faults",
 		.guest = guest_minor,
 		.host = host_faults,
 		.cold_flags = KVM_MEM_LOG_DIRTY_PAGES,
 		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
+		.cold_source = VM_MEM_SRC_SHMEM,
 		.uffd_features = UFFD_FEATURE_MINOR_SHMEM,
 		.expect = { [APF_ANNOUNCED] = 4, [APF_READY] = 4, [APF_BATCHES] = 4 },
 	},
@@ -230,6 +313,46 @@ const struct apf_case fault_cases[] = {
 		.guest = guest_poisoned,
 		.host = host_faults,
 		.uffd_features = UFFD_FEATURE_POISON,
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "answered_by_poison",
+		.guest = guest_answered_by_poison,
+		.host = host_faults,
+		.uffd_features = UFFD_FEATURE_POISON,
+		.expect = { [APF_ANNOUNCED] = 3, [APF_READY] = 3, [APF_BATCHES] = 3 },
+		.differs = true,
+		.with_threads = { [APF_ANNOUNCED] = 2, [APF_SYNC] = 1, [APF_SYNC_FAILED] = 1,
+				  [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "shmem_missing",
+		.guest = guest_two_pages,
+		.cold_source = VM_MEM_SRC_SHMEM,
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "hugetlb_missing",
+		.guest = guest_two_huge_pages,
+		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "hugetlb_minor",
+		.guest = guest_two_huge_pages,
+		.cold_source = VM_MEM_SRC_SHARED_HUGETLB,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MINOR,
+		.uffd_features = UFFD_FEATURE_MINOR_HUGETLBFS,
+		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
+	},
+	{
+		.name = "hugetlb_write_protected",
+		.guest = guest_protected_huge_page,
+		.host = host_faults,
+		.cold_source = VM_MEM_SRC_ANONYMOUS_HUGETLB_2MB,
+		.uffd_mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.uffd_features = UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+				 UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
 		.expect = { [APF_ANNOUNCED] = 2, [APF_READY] = 2, [APF_BATCHES] = 2 },
 	},
 	{}

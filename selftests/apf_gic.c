@@ -379,14 +379,14 @@ const struct apf_case gic_cases[] = {
 		.guest = guest_stuck,
 		.host = host_wait_for_threads,
 		.expect = { [APF_ANNOUNCED] = 1, [APF_HALTED] = 12, [APF_SYNC] = 3,
-			    [APF_READY] = 1, [APF_BATCHES] = 1 },
+			    [APF_SYNC_STUCK] = 3, [APF_READY] = 1, [APF_BATCHES] = 1 },
 	},
 	{
 		.name = "unread",
 		.guest = guest_unread,
 		.on_irq = unread_on_irq,
 		.expect = { [APF_ANNOUNCED] = 5, [APF_HALTED] = 8, [APF_SYNC] = 2,
-			    [APF_READY] = 5, [APF_BATCHES] = 5 },
+			    [APF_SYNC_STUCK] = 2, [APF_READY] = 5, [APF_BATCHES] = 5 },
 	},
 	{
 		.name = "idle",

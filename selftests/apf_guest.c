@@ -281,7 +281,7 @@ void guest_set_up(void)
 	GUEST_ASSERT_EQ(res.a2, APF_INTID);
 	GUEST_ASSERT_EQ(res.a3, 0);
 
-	gic_init(GIC_V3, 1);
+	gic_init(GIC_V3, APF_VCPUS);
 	gic_irq_enable(APF_INTID);
-	enable_block(0);
+	enable_block(guest_get_vcpuid());
 }

@@ -178,8 +178,8 @@ const struct apf_case memory_cases[] = {
 		.name = "block_away",
 		.guest = guest_away,
 		.host = host_memory,
-		.expect = { [APF_ANNOUNCED] = 4, [APF_SYNC] = 2, [APF_READY] = 4,
-			    [APF_BATCHES] = 4 },
+		.expect = { [APF_ANNOUNCED] = 4, [APF_SYNC] = 2, [APF_SYNC_BLOCK] = 2,
+			    [APF_READY] = 4, [APF_BATCHES] = 4 },
 	},
 	{
 		.name = "block_in_other_memory",

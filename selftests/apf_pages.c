@@ -3,7 +3,6 @@
  * apf_test: cold memory. A thread reads the userfaultfd; a page is let go when
  * the case says so, never by the clock.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -17,36 +16,9 @@
 #define MESSAGES	16
 #define POLL_US		100
 
-/* Of this process, by /proc/self/task/TID/stat: "TID (kvm-apf) D ..." waits for a page. */
-static bool is_busy_thread(const char *task)
-{
-	char path[64], stat[64] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", task);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return false;
-	if (read(fd, stat, sizeof(stat) - 1) < 0)
-		stat[0] = '\0';
-	close(fd);
-
-	return strstr(stat, "(kvm-apf) ") && !strstr(stat, "(kvm-apf) S");
-}
-
-/* KVM's threads that fetch pages: none, where the vCPUs post userfaults themselves. */
 static unsigned int count_busy_threads(void)
 {
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned int n = 0;
-
-	TEST_ASSERT(tasks, "No /proc to see threads in");
-	while ((entry = readdir(tasks)))
-		n += is_busy_thread(entry->d_name);
-	closedir(tasks);
-
-	return n;
+	return count_threads("S");
 }
 
 /* Until nobody fetches a page any more, the userfaultfd being gone. */
@@ -59,9 +31,18 @@ void wait_for_threads(void)
 static struct uffdio_range range_of(struct apf_pages *p, unsigned int page)
 {
 	return (struct uffdio_range) {
-		.start = (u64)p->memory + (u64)page * COLD_STRIDE,
-		.len = getpagesize(),
+		.start = align_down((u64)p->memory + (u64)page * COLD_STRIDE, p->page_size),
+		.len = p->page_size,
 	};
+}
+
+/* A huge page has several of ours. */
+static void fill_copy(struct apf_pages *p, unsigned int page)
+{
+	u64 i;
+
+	for (i = 0; i < p->page_size; i += COLD_STRIDE)
+		*(u64 *)(p->copy + i) = COLD_WORD(page + i / COLD_STRIDE);
 }
 
 static int copy_page(struct apf_pages *p, unsigned int page, struct uffdio_range range)
@@ -72,7 +53,7 @@ static int copy_page(struct apf_pages *p, unsigned int page, struct uffdio_range
 		.len = range.len,
 	};
 
-	*(u64 *)p->copy = COLD_WORD(page);
+	fill_copy(p, page);
 
 	return ioctl(p->uffd, UFFDIO_COPY, &copy);
 }
@@ -107,6 +88,12 @@ static int give(struct apf_pages *p, unsigned int page, struct uffdio_range rang
 	return -1;
 }
 
+static void answered(struct apf_pages *p, unsigned int page)
+{
+	p->asked -= p->page[page].asked;
+	p->page[page].asked = false;
+}
+
 /* EEXIST: an answer crossed the request. Who asked is to be woken still. */
 static void answer(struct apf_pages *p, unsigned int page)
 {
@@ -120,8 +107,7 @@ static void answer(struct apf_pages *p, unsigned int page)
 		ret = ioctl(p->uffd, UFFDIO_WAKE, &range);
 	TEST_ASSERT(!ret, "page %u cannot be given: errno %d", page, errno);
 
-	p->page[page].asked = false;
-	p->asked--;
+	answered(p, page);
 	p->served++;
 }
 
@@ -161,7 +147,14 @@ static void take_request(struct apf_pages *p, const struct uffd_msg *msg)
 {
 	struct cold_page *page;
 
-	TEST_ASSERT_EQ(msg->event, UFFD_EVENT_PAGEFAULT);
+	p->events[msg->event]++;
+	if (msg->event == UFFD_EVENT_FORK)
+		p->forked_uffd = msg->arg.fork.ufd;
+	if (msg->event == UFFD_EVENT_REMAP)
+		p->memory = (char *)msg->arg.remap.to;
+	if (msg->event != UFFD_EVENT_PAGEFAULT)
+		return;
+
 	page = &p->page[(msg->arg.pagefault.address - (u64)p->memory) / COLD_STRIDE];
 	p->asked += !page->asked;
 	page->asked = true;
@@ -202,9 +195,12 @@ static void *server(void *arg)
 	return NULL;
 }
 
-static unsigned int count_asked(struct apf_pages *p)
+static unsigned int count_waiting(struct apf_pages *p)
 {
 	unsigned int asked;
+
+	if (p->v->c->unread)
+		return uffd_queue(p->uffd).all;
 
 	pthread_mutex_lock(&p->lock);
 	asked = p->asked;
@@ -216,7 +212,7 @@ static unsigned int count_asked(struct apf_pages *p)
 /* Until those left, if any, are at work on pages that are held. */
 void pages_settle(struct apf_pages *p)
 {
-	while (count_busy_threads() > count_asked(p))
+	while (count_busy_threads() > count_waiting(p))
 		usleep(POLL_US);
 }
 
@@ -261,7 +257,7 @@ void pages_policy(struct apf_pages *p, unsigned int page, enum page_policy polic
 
 void pages_forget(struct apf_pages *p)
 {
-	TEST_ASSERT(!madvise(p->memory, (size_t)COLD_PAGES * COLD_STRIDE, MADV_DONTNEED),
+	TEST_ASSERT(!madvise(p->memory, COLD_SIZE, MADV_DONTNEED),
 		    "madvise: errno %d", errno);
 }
 
@@ -291,13 +287,73 @@ void pages_unprotect(struct apf_pages *p, unsigned int page)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Of a page that is there: whoever touches it is sent SIGBUS. */
+/* Whoever touches it is sent SIGBUS. If it is there, it goes. */
 void pages_poison(struct apf_pages *p, unsigned int page)
 {
 	struct uffdio_poison poison = { .range = range_of(p, page) };
 
 	pages_forget_one(p, page);
 	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_POISON, &poison), "UFFDIO_POISON: errno %d", errno);
+
+	pthread_mutex_lock(&p->lock);
+	answered(p, page);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pages_give(struct apf_pages *p, unsigned int page)
+{
+	pthread_mutex_lock(&p->lock);
+	answer(p, page);
+	pthread_mutex_unlock(&p->lock);
+
+	pages_settle(p);
+}
+
+void pages_wake(struct apf_pages *p, unsigned int page)
+{
+	struct uffdio_range range = range_of(p, page);
+
+	TEST_ASSERT(!ioctl(p->uffd, UFFDIO_WAKE, &range), "UFFDIO_WAKE: errno %d", errno);
+}
+
+void pages_wait_asked(struct apf_pages *p, unsigned int count)
+{
+	pthread_mutex_lock(&p->lock);
+	while (p->asked < count)
+		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pages_wait_event(struct apf_pages *p, unsigned int event)
+{
+	pthread_mutex_lock(&p->lock);
+	while (!p->events[event])
+		pthread_cond_wait(&p->changed, &p->lock);
+	TEST_ASSERT_EQ(p->events[event], 1);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* The thread that faults is named: the vCPU's is the first of the process. */
+static void check_thread_id(struct apf_pages *p, const struct uffd_msg *msg)
+{
+	bool is_vcpu = msg->arg.pagefault.feat.ptid == getpid();
+
+	if (p->v->c->uffd_features & UFFD_FEATURE_THREAD_ID)
+		TEST_ASSERT(is_vcpu != uffd_threads, "thread %u has asked",
+			    msg->arg.pagefault.feat.ptid);
+}
+
+void pages_take(struct apf_pages *p, unsigned int messages)
+{
+	struct pollfd fd = { .fd = p->uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	while (messages--) {
+		poll(&fd, 1, -1);
+		TEST_ASSERT_EQ(read(p->uffd, &msg, sizeof(msg)), (ssize_t)sizeof(msg));
+		check_thread_id(p, &msg);
+		take_request(p, &msg);
+	}
 }
 
 u64 pages_served(struct apf_pages *p)
@@ -317,7 +373,7 @@ static void open_uffd(struct apf_pages *p)
 	struct uffdio_api api = { .api = UFFD_API, .features = c->uffd_features };
 	struct uffdio_register reg = {
 		.range.start = (u64)p->memory,
-		.range.len = (size_t)COLD_PAGES * COLD_STRIDE,
+		.range.len = COLD_SIZE,
 		.mode = c->uffd_mode ?: UFFDIO_REGISTER_MODE_MISSING,
 	};
 
@@ -342,18 +398,29 @@ void pages_create(struct apf_pages *p, struct apf_vm *v, void *memory, void *ali
 	p->v = v;
 	p->memory = memory;
 	p->alias = alias;
-	p->copy = aligned_alloc(getpagesize(), getpagesize());
+	p->page_size = get_backing_src_pagesz(v->c->cold_source);
+	p->copy = aligned_alloc(p->page_size, p->page_size);
 	TEST_ASSERT(p->copy, "no memory");
-	memset(p->copy, 0, getpagesize());
+	memset(p->copy, 0, p->page_size);
 	open_uffd(p);
-	if (p->alias)
+	if (v->c->uffd_mode & UFFDIO_REGISTER_MODE_MINOR)
 		fill_alias(p);
 
 	p->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	TEST_ASSERT(p->poke >= 0, "eventfd: errno %d", errno);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
+	p->forked_uffd = -1;
+	if (v->c->unread)
+		return;
+
 	TEST_ASSERT(!pthread_create(&p->server, NULL, server, p), "no thread");
+}
+
+void pages_close(struct apf_pages *p)
+{
+	close(p->uffd);
+	p->uffd = -1;
 }
 
 /* With the userfaultfd the wait of all who still want a page ends. */
@@ -362,10 +429,12 @@ void pages_destroy(struct apf_pages *p)
 	if (!p->memory)
 		return;
 
-	WRITE_ONCE(p->stop, true);
-	eventfd_write(p->poke, 1);
-	pthread_join(p->server, NULL);
-	close(p->uffd);
+	if (!p->v->c->unread) {
+		WRITE_ONCE(p->stop, true);
+		eventfd_write(p->poke, 1);
+		pthread_join(p->server, NULL);
+	}
+	pages_close(p);
 	close(p->poke);
 	free(p->copy);
 }

@@ -13,6 +13,8 @@
 #define TIMEOUT_S	60
 #define DEFAULT_FAULTS	20000
 
+bool uffd_threads;
+
 static const struct apf_case apf_cases[] = {
 	{
 		.name = "one_fault",
@@ -42,8 +44,8 @@ static const struct apf_case apf_cases[] = {
 	{
 		.name = "tokens_full",
 		.guest = guest_tokens_full,
-		.expect = { [APF_ANNOUNCED] = 65, [APF_SYNC] = 1, [APF_READY] = 65,
-			    [APF_BATCHES] = 2 },
+		.expect = { [APF_ANNOUNCED] = 65, [APF_SYNC] = 1, [APF_SYNC_TOKEN] = 1,
+			    [APF_READY] = 65, [APF_BATCHES] = 2 },
 	},
 	{
 		.name = "ready_not_taken",
@@ -89,12 +91,12 @@ static const struct apf_case apf_cases[] = {
 	{
 		.name = "el0_masked",
 		.guest = guest_el0_masked,
-		.expect = { [APF_SYNC] = 1 },
+		.expect = { [APF_SYNC] = 1, [APF_SYNC_MASKED] = 1 },
 	},
 	{
 		.name = "el1_masked",
 		.guest = guest_el1_masked,
-		.expect = { [APF_SYNC] = 1 },
+		.expect = { [APF_SYNC] = 1, [APF_SYNC_MASKED] = 1 },
 	},
 	{
 		.name = "el1_unmasked",
@@ -152,8 +154,8 @@ static const struct apf_case apf_cases[] = {
 	{
 		.name = "kernel_sleeps",
 		.guest = guest_kernel_sleeps,
-		.expect = { [APF_ANNOUNCED] = 1, [APF_SYNC] = 1, [APF_READY] = 1,
-			    [APF_BATCHES] = 1 },
+		.expect = { [APF_ANNOUNCED] = 1, [APF_SYNC] = 1, [APF_SYNC_MASKED] = 1,
+			    [APF_READY] = 1, [APF_BATCHES] = 1 },
 	},
 	{
 		.name = "enabled_again",
@@ -221,6 +223,7 @@ static const struct apf_case apf_cases[] = {
 		.name = "beyond_file",
 		.guest = guest_beyond_file,
 		.beyond_file = true,
+		.cold_source = VM_MEM_SRC_SHMEM,
 		.run_errno = EFAULT,
 	},
 	{
@@ -247,6 +250,7 @@ static const struct apf_case apf_cases[] = {
 
 static const struct apf_case * const tables[] = {
 	apf_cases, gic_cases, entry_cases, memory_cases, life_cases, dirty_cases, fault_cases,
+	uffd_cases, end_cases, many_cases,
 };
 
 static void run_guest(const struct apf_case *c)
@@ -327,9 +331,10 @@ static void run_cases(const char *only, u64 faults)
 static void help(const char *name)
 {
 	puts("");
-	printf("usage: %s [-h] [-t case] [-n faults] [-s seed]\n", name);
+	printf("usage: %s [-hT] [-t case] [-n faults] [-s seed]\n", name);
 	puts("");
 	puts(" -t: run this case only");
+	puts(" -T: threads of KVM wait for userfaults");
 	printf(" -n: page faults of the hostile guest (default: %d)\n", DEFAULT_FAULTS);
 	printf(" -s: what it does, a number (default: %lu)\n", hostile_seed);
 	puts("");
@@ -341,10 +346,13 @@ int main(int argc, char *argv[])
 	const char *only = NULL;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "ht:n:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "hTt:n:s:")) != -1) {
 		switch (opt) {
 		case 't':
 			only = optarg;
+			break;
+		case 'T':
+			uffd_threads = true;
 			break;
 		case 'n':
 			faults = atoi_positive("Faults", optarg);

@@ -10,12 +10,16 @@
  *   apf_life.c		guests: a vCPU that is stopped or suspended, memory that is another
  *   apf_dirty.c	guests: which pages are logged as dirty
  *   apf_faults.c	guests: other faults than for want of a page, and too many of these
+ *   apf_uffd.c		guests: userfaults that were posted, and what goes away meanwhile
+ *   apf_end.c		guests: the VM, when userfaults are posted
+ *   apf_many.c		guests: several vCPUs, which take turns
  *   apf_gic.c		guests: announcements among other interrupts
  *   apf_entry.c	guests: an announcement is an interrupt, bit by bit
  *   apf_vectors.c	what a handler finds
  *   apf_guest.c	what these do again and again: EL0, the PPI, the block
  *   apf_hostile.c	a guest that keeps to no rule
  *   apf_vm.c		the VM, its exits, its counters
+ *   apf_look.c		what the kernel tells of this process
  *   apf_pages.c	who holds the pages of cold memory, and lets them go
  */
 #ifndef SELFTEST_KVM_APF_TEST_H
@@ -31,6 +35,7 @@
 
 /* In the KVM that is tested; a guest asks by FEATURES. */
 #define APF_INTID		16
+#define APF_VCPUS		8
 
 /* All of these at the same address for EL1, EL0 and in IPA space. */
 #define READ_ONLY_BASE		0xa0000000UL
@@ -41,6 +46,7 @@
 /* One cold page each, whatever the page size of host and guest. */
 #define COLD_STRIDE		SZ_64K
 #define COLD_PAGES		256
+#define COLD_SIZE		(COLD_PAGES * (size_t)COLD_STRIDE)
 #define COLD_ADDR(page)		(COLD_BASE + (u64)(page) * COLD_STRIDE)
 /* The same page, for EL1 only. */
 #define COLD_EL1_ADDR(page)	(COLD_ADDR(page) + 0x10000000UL)
@@ -56,6 +62,12 @@ enum apf_stat {
 	APF_DECLINED,
 	APF_HALTED,
 	APF_SYNC,
+	APF_SYNC_MASKED,	/* the sum of these is APF_SYNC */
+	APF_SYNC_TOKEN,
+	APF_SYNC_THREAD,
+	APF_SYNC_BLOCK,
+	APF_SYNC_STUCK,
+	APF_SYNC_FAILED,
 	APF_READY,
 	APF_BATCHES,
 	APF_COUNTS,
@@ -88,13 +100,21 @@ struct apf_case {
 	u32		cold_flags;		/* KVM_MEM_* */
 	u64		uffd_mode;		/* UFFDIO_REGISTER_MODE_*; 0: missing */
 	u64		uffd_features;		/* UFFD_FEATURE_* */
+	bool		unread;			/* the case alone reads the userfaultfd */
+	enum vm_mem_backing_src_type cold_source;	/* of cold memory */
+	unsigned int	vcpus;			/* 0: one */
 	bool		beyond_file;		/* cold memory is a file of 0 bytes */
 	bool		block_is_huge;		/* it is in a huge page, if one is to be had */
 	bool		needs_el0_32;		/* AArch32 in EL0 */
 	int		run_errno;		/* ends it */
 	int		mmio_writes;
 	u64		expect[APF_COUNTS];
+	bool		differs;		/* if threads wait for userfaults, */
+	u64		with_threads[APF_COUNTS];	/* that is expected */
 };
+
+/* Threads of KVM wait for userfaults: without CONFIG_KVM_ARM_APF_UFFD, or by its knob. */
+extern bool uffd_threads;
 
 /* apf_pages.c */
 enum page_policy {
@@ -119,11 +139,15 @@ struct cold_page {
 	u64			above;
 };
 
+/* UFFD_EVENT_* are less. */
+#define UFFD_EVENTS	0x20
+
 struct apf_pages {
 	struct apf_vm		*v;
-	char			*memory;
+	char			*memory;	/* also where it was moved to */
 	char			*alias;		/* the same, if it is shared, and never cold */
 	char			*copy;
+	size_t			page_size;
 	int			uffd;
 	int			poke;
 	bool			stop;
@@ -131,6 +155,8 @@ struct apf_pages {
 	pthread_mutex_t		lock;	/* of all below */
 	pthread_cond_t		changed;
 	unsigned int		asked;
+	unsigned int		events[UFFD_EVENTS];
+	int			forked_uffd;	/* of the last child */
 	u64			served;
 	struct cold_page	page[COLD_PAGES];
 };
@@ -149,6 +175,34 @@ void pages_forget_one(struct apf_pages *p, unsigned int page);
 u64 pages_served(struct apf_pages *p);
 void pages_settle(struct apf_pages *p);
 void wait_for_threads(void);
+/* For cases that read the userfaultfd themselves, message by message. */
+void pages_take(struct apf_pages *p, unsigned int messages);
+/* Whether it was asked for or not. */
+void pages_give(struct apf_pages *p, unsigned int page);
+void pages_wake(struct apf_pages *p, unsigned int page);
+void pages_wait_asked(struct apf_pages *p, unsigned int count);
+void pages_wait_event(struct apf_pages *p, unsigned int event);
+void pages_close(struct apf_pages *p);
+
+/* apf_look.c */
+
+/* Userfaults that are not answered: those not read yet, and all. */
+struct uffd_queue {
+	unsigned int	unread;
+	unsigned int	all;
+};
+
+struct uffd_queue uffd_queue(int uffd);
+unsigned int count_threads(const char *states);
+
+/* apf_end.c */
+#define POSTED		4
+
+void check_posted(struct apf_pages *p, unsigned int unread, unsigned int all);
+void make_child(struct apf_pages *p);
+void end_child(void);
+/* In the guest. */
+void post(unsigned int pages);
 
 /* apf_vm.c */
 enum apf_slot {
@@ -160,7 +214,8 @@ enum apf_slot {
 struct apf_vm {
 	const struct apf_case	*c;
 	struct kvm_vm		*vm;
-	struct kvm_vcpu		*vcpu;
+	struct kvm_vcpu		*vcpu;	/* whose turn it is */
+	struct kvm_vcpu		*vcpus[APF_VCPUS];
 	int			gic_fd;
 	int			stats_fd;
 	off_t			stats[APF_STATS];
@@ -174,7 +229,12 @@ void apf_vm_set_memory(struct apf_vm *v, enum apf_slot slot, bool there);
 void apf_vm_create(struct apf_vm *v, const struct apf_case *c);
 void apf_vm_start_at(struct apf_vm *v, void (*guest)(void));
 void apf_vm_run(struct apf_vm *v);
+/* From now on, all is about that vCPU. */
+void apf_vm_select(struct apf_vm *v, unsigned int vcpu);
 void apf_vm_destroy(struct apf_vm *v);
+/* As it is closed, with nothing unmapped but what the kernel maps. */
+void apf_vm_close_vcpus(struct apf_vm *v);
+void apf_vm_close(struct apf_vm *v);
 /* For CMD_HOST. */
 void host_wait_for_threads(struct apf_vm *v, u64 number);
 u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat);
@@ -311,6 +371,9 @@ extern const struct apf_case memory_cases[];
 extern const struct apf_case life_cases[];
 extern const struct apf_case dirty_cases[];
 extern const struct apf_case fault_cases[];
+extern const struct apf_case uffd_cases[];
+extern const struct apf_case end_cases[];
+extern const struct apf_case many_cases[];
 
 /* apf_vectors.c */
 

@@ -15,11 +15,22 @@ const char * const apf_stat_names[APF_STATS] = {
 	[APF_DECLINED]	= "apf_declined",
 	[APF_HALTED]	= "apf_halted",
 	[APF_SYNC]	= "apf_sync",
+	[APF_SYNC_MASKED]	= "apf_sync_masked",
+	[APF_SYNC_TOKEN]	= "apf_sync_token",
+	[APF_SYNC_THREAD]	= "apf_sync_thread",
+	[APF_SYNC_BLOCK]	= "apf_sync_block",
+	[APF_SYNC_STUCK]	= "apf_sync_stuck",
+	[APF_SYNC_FAILED]	= "apf_sync_failed",
 	[APF_READY]	= "apf_ready",
 	[APF_BATCHES]	= "apf_batches",
 	[WFI_EXITS]	= "wfi_exit_stat",
 	[STAGE2_ABORTS]	= "stage2_aborts",
 };
+
+static unsigned int vcpus_of(const struct apf_case *c)
+{
+	return c->vcpus ?: 1;
+}
 
 static off_t find_stat(const struct kvm_stats_header *header, struct kvm_stats_desc *all,
 		       const char *name)
@@ -49,6 +60,13 @@ static void open_stats(struct apf_vm *v)
 	free(all);
 }
 
+void apf_vm_select(struct apf_vm *v, unsigned int vcpu)
+{
+	close(v->stats_fd);
+	v->vcpu = v->vcpus[vcpu];
+	open_stats(v);
+}
+
 u64 apf_vm_stat(struct apf_vm *v, enum apf_stat stat)
 {
 	u64 value;
@@ -66,20 +84,22 @@ void host_wait_for_threads(struct apf_vm *v, u64 number)
 
 void apf_vm_check_counts(struct apf_vm *v)
 {
+	const u64 *expect = v->c->differs && uffd_threads ? v->c->with_threads : v->c->expect;
 	bool same = true;
 	u64 got;
 	int i;
 
 	for (i = 0; i < APF_COUNTS; i++) {
 		got = apf_vm_stat(v, i);
-		if (got == v->c->expect[i])
+		if (got == expect[i])
 			continue;
 		printf("# %s: %s is %lu, not %lu\n", v->c->name, apf_stat_names[i], got,
-		       v->c->expect[i]);
+		       expect[i]);
 		same = false;
 	}
 	TEST_ASSERT(same, "KVM's counts are not as expected");
 	TEST_ASSERT_EQ(v->mmio_writes, v->c->mmio_writes);
+	TEST_ASSERT(uffd_threads || !count_threads(""), "KVM has made a thread");
 }
 
 static void map(struct kvm_vm *vm, u64 addr, bool el0)
@@ -93,15 +113,34 @@ static void add_memory(struct apf_vm *v, u64 addr, u32 slot, size_t size, u32 fl
 {
 	enum vm_mem_backing_src_type source = VM_MEM_SRC_ANONYMOUS;
 
-	if (slot == COLD_SLOT &&
-	    (v->c->beyond_file || v->c->uffd_mode & UFFDIO_REGISTER_MODE_MINOR))
-		source = VM_MEM_SRC_SHMEM;
+	if (slot == COLD_SLOT)
+		source = v->c->cold_source;
 	if (slot == BLOCK_SLOT && v->c->block_is_huge) {
 		source = VM_MEM_SRC_ANONYMOUS_THP;
 		size = get_trans_hugepagesz();
 		__TEST_REQUIRE(size <= COLD_BASE - BLOCK_BASE, "huge pages of %zu", size);
 	}
 	vm_userspace_mem_region_add(v->vm, source, addr, slot, size / v->vm->page_size, flags);
+}
+
+/* Cold memory takes some of those that the administrator has set aside. */
+static void require_huge_pages(enum vm_mem_backing_src_type source)
+{
+	size_t size = get_backing_src_pagesz(source);
+	unsigned long pages = 0;
+	char line[128];
+	FILE *f;
+
+	if (source == VM_MEM_SRC_ANONYMOUS || source == VM_MEM_SRC_SHMEM)
+		return;
+
+	f = fopen("/proc/meminfo", "r");
+	TEST_ASSERT(f, "no /proc/meminfo");
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "HugePages_Free: %lu", &pages);
+	fclose(f);
+	__TEST_REQUIRE(COLD_SIZE % size == 0 && pages >= COLD_SIZE / size,
+		       "%lu free huge pages of %zu bytes", pages, size);
 }
 
 static void add_memories(struct apf_vm *v)
@@ -113,7 +152,8 @@ static void add_memories(struct apf_vm *v)
 	for (i = 0; i < SZ_64K; i += v->vm->page_size)
 		map(v->vm, BLOCK_BASE + i, false);
 	add_memory(v, READ_ONLY_BASE, READ_ONLY_SLOT, SZ_64K, KVM_MEM_READONLY);
-	add_memory(v, COLD_BASE, COLD_SLOT, COLD_PAGES * (size_t)COLD_STRIDE, v->c->cold_flags);
+	require_huge_pages(v->c->cold_source);
+	add_memory(v, COLD_BASE, COLD_SLOT, COLD_SIZE, v->c->cold_flags);
 	for (i = 0; i < COLD_PAGES; i++) {
 		map(v->vm, COLD_ADDR(i), true);
 		virt_pg_map(v->vm, COLD_EL1_ADDR(i), COLD_ADDR(i));
@@ -123,9 +163,11 @@ static void add_memories(struct apf_vm *v)
 static void install_handlers(struct apf_vm *v)
 {
 	handler_fn on_irq = v->c->on_irq ?: guest_on_irq;
+	unsigned int i;
 
 	vm_init_descriptor_tables(v->vm);
-	vcpu_init_descriptor_tables(v->vcpu);
+	for (i = 0; i < vcpus_of(v->c); i++)
+		vcpu_init_descriptor_tables(v->vcpus[i]);
 	vm_install_sync_handler(v->vm, VECTOR_SYNC_LOWER_64, ESR_EC_SVC64, guest_on_svc);
 	vm_install_exception_handler(v->vm, VECTOR_IRQ_LOWER_64, on_irq);
 	vm_install_exception_handler(v->vm, VECTOR_IRQ_CURRENT, on_irq);
@@ -153,12 +195,16 @@ static bool has_el0_32(struct kvm_vcpu *vcpu)
 /* KVM makes a vCPU's ring together with it. */
 static void create_vm(struct apf_vm *v)
 {
-	v->vm = vm_create(1);
+	unsigned int i;
+
+	v->vm = vm_create(vcpus_of(v->c));
 	if (v->c->ring_full) {
 		__TEST_REQUIRE(kvm_has_cap(KVM_CAP_DIRTY_LOG_RING_ACQ_REL), "no dirty ring");
 		vm_enable_dirty_ring(v->vm, getpagesize());
 	}
-	v->vcpu = vm_vcpu_add(v->vm, 0, v->c->guest);
+	for (i = 0; i < vcpus_of(v->c); i++)
+		v->vcpus[i] = vm_vcpu_add(v->vm, i, v->c->guest);
+	v->vcpu = v->vcpus[0];
 }
 
 void apf_vm_create(struct apf_vm *v, const struct apf_case *c)
@@ -171,7 +217,7 @@ void apf_vm_create(struct apf_vm *v, const struct apf_case *c)
 	install_handlers(v);
 	vcpu_set_reg(v->vcpu, KVM_REG_ARM_VENDOR_HYP_BMAP_2,
 		     BIT(KVM_REG_ARM_VENDOR_HYP_BIT_APF));
-	v->gic_fd = vgic_v3_setup(v->vm, 1, 64);
+	v->gic_fd = vgic_v3_setup(v->vm, vcpus_of(c), 64);
 	__TEST_REQUIRE(v->gic_fd >= 0, "no GICv3");
 	open_stats(v);
 	make_cold(v);
@@ -268,6 +314,26 @@ void apf_vm_destroy(struct apf_vm *v)
 	close(v->stats_fd);
 	close(v->gic_fd);
 	kvm_vm_free(v->vm);
+	TEST_ASSERT(uffd_threads || !v->pages.memory || !uffd_queue(v->pages.uffd).all,
+		    "userfaults are left of a VM that is gone");
 	pages_destroy(&v->pages);
 	wait_for_threads();
+}
+
+void apf_vm_close_vcpus(struct apf_vm *v)
+{
+	int size = ioctl(v->vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	unsigned int i;
+
+	close(v->stats_fd);
+	for (i = 0; i < vcpus_of(v->c); i++) {
+		munmap(v->vcpus[i]->run, size);
+		close(v->vcpus[i]->fd);
+	}
+}
+
+void apf_vm_close(struct apf_vm *v)
+{
+	close(v->gic_fd);
+	close(v->vm->fd);
 }
