@@ -6,12 +6,14 @@
 KCSAN_SANITIZE=n
 
 KCSAN_SANITIZE_apf.o=y
+KCSAN_SANITIZE_apf-attempt.o=y
 KCSAN_SANITIZE_apf-deliver.o=y
 KCSAN_SANITIZE_apf-complete.o=y
 KCSAN_SANITIZE_apf-vm.o=y
 KCSAN_SANITIZE_apf-regs.o=y
 KCSAN_SANITIZE_apf-block.o=y
 KCSAN_SANITIZE_apf-work.o=y
+KCSAN_SANITIZE_apf-pool.o=y
 KCSAN_SANITIZE_apf-stale.o=y
 KCSAN_SANITIZE_apf-knobs.o=y
 KCSAN_SANITIZE_vgic/vgic-apf.o=y

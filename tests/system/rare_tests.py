@@ -89,17 +89,17 @@ def no_memory_for_a_work():
     figures = outcome.figures()
     # Works are used again, so there are fewer allocations than pages.
     expect(taken, fail_alloc=(PAGES // 8, None))
-    # 3 allocations are the VM's, and the guest's own start may have faulted too.
+    # 2 allocations are the VM's, and the guest's own start may have faulted too.
     expect(figures, sync=(PAGES // 8 - 4, PAGES // 2), declined=0, spurious=0)
     expect(figures, announced=PAGES - figures["sync"])
 
 
 @test("no_memory_for_a_vm")
 def no_memory_for_a_vm():
-    """Each of a new vCPU's three allocations: KVM_RUN says so, and a next VM runs."""
+    """Each of a first vCPU's two allocations: KVM_RUN says so, and a next VM runs."""
     outcome = run("no_memory_for_a_vm", Vm(
         steps=("ps-d",), script="""
-for n in 1 2 3; do
+for n in 1 2; do
 	echo $n >$KNOBS/knobs/fail_alloc
 	vmm
 	cat /out/status >>/out/statuses
@@ -109,9 +109,9 @@ echo 0 >$KNOBS/knobs/fail_alloc
 vmm
 """))
     check(outcome)
-    assert outcome.read("statuses").split() == ["1"] * 3, outcome.read("statuses")
-    assert outcome.read("said").split() == ["1"] * 3, outcome.read("vmm.err")
-    expect(outcome.knobs(), fail_alloc=3)
+    assert outcome.read("statuses").split() == ["1"] * 2, outcome.read("statuses")
+    assert outcome.read("said").split() == ["1"] * 2, outcome.read("vmm.err")
+    expect(outcome.knobs(), fail_alloc=2)
 
 
 @test("block_that_fails_now_and_then")
