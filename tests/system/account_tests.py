@@ -155,7 +155,8 @@ def time_of_fetching_is_the_vms():
     expect(outcome.figures(), announced=pages, ready=pages, sync=0, halted=0)
     ran = [line.split() for line in outcome.read("ran").splitlines()]
     fetching = [int(ns) / 1000 for comm, ns, *_ in ran if comm == "kvm-apf"]
-    assert len(fetching) == TASKS, outcome.read("ran")
+    # One more is made where the last one is not idle yet.
+    expect({"threads": len(fetching)}, threads=(TASKS, 2 * TASKS))
     everybody = sum(int(ns) / 1000 for _, ns, *_ in ran)
     charged = of_keys(outcome.read("cpu.stat"))["usage_usec"]
     expect({"charged_us": charged},
@@ -199,7 +200,7 @@ wait
 @test("cpuset", suits=SUITS)
 def cpuset():
     """The threads run where the group may run, also when that changes while they wait."""
-    pages = 128
+    pages = 1024
     outcome = run("cpuset", Vm(
         smp=3, knobs=THREADS, policy=(f"all:delay={DELAY}",), script=GROUP + """
 # allowed, and the CPU where it ran last, of each thread
@@ -213,7 +214,7 @@ where() {
 echo 1-2 >$group/cpuset.cpus
 grouped vmm &
 until_seen '"run-begin"'
-until seen=$(threads | wc -l) && [ $seen = 8 ]; do sleep 0.005; done
+until seen=$(threads | wc -l) && [ $seen -ge 8 ]; do sleep 0.005; done
 for again in 1 2 3 4; do where both; sleep 0.02; done >/out/where
 echo 2 >$group/cpuset.cpus
 sleep 0.05
@@ -227,7 +228,7 @@ wait
     wrong = [line for line in lines if not re.fullmatch("both 1-2 [12]|one 2 2", line)]
     assert not wrong, wrong
     counts = {word: sum(line.startswith(word) for line in lines) for word in ("both", "one")}
-    expect(counts, both=4 * TASKS, one=4 * TASKS)
+    expect(counts, both=(4 * TASKS, 8 * TASKS), one=(4 * TASKS, 8 * TASKS))
 
 
 # --- memory that is on a disk: the kernel's null_blk, whose requests take a time of their own ---
@@ -264,7 +265,7 @@ echo 0 >/proc/sys/vm/page-cluster
 echo never >/sys/kernel/mm/transparent_hugepage/enabled
 echo {MEM_MIB // 2}M >$group/memory.max
 stat_of() {{ awk -v what=$1 '$1 == what {{ print $2 }}' $group/memory.stat; }}
-pressure() {{ sed -n 's/^some.*total=/'$1.$2' /p' $group/$2.pressure; }}
+pressure() {{ sed -n 's/^some.*total=/'$1' /p' $group/io.pressure; }}
 grouped vmm &
 until_seen '"stats":"go"'
 kill -STOP $(pidof apfvm)
@@ -273,7 +274,7 @@ for again in 1 2 3 4 5 6 7 8 9 10; do
 	sleep 0.02
 done
 echo anon.out $(stat_of anon) >/out/memory
-(pressure before io; pressure before memory) >/out/pressure
+pressure before >/out/pressure
 echo stack.before $(stat_of kernel_stack) >>/out/memory
 threads | wc -l >/out/seen
 kill -CONT $(pidof apfvm)
@@ -284,7 +285,7 @@ threads | wc -l >>/out/seen
 echo stack.after $(stat_of kernel_stack) >>/out/memory
 kill -CONT $(pidof apfvm)
 wait
-(pressure after io; pressure after memory) >>/out/pressure
+pressure after >>/out/pressure
 echo peak $(cat $group/memory.peak) >>/out/memory
 sed 's/^/events./' $group/memory.events >>/out/memory
 """ + AFTERMATH
@@ -292,7 +293,11 @@ sed 's/^/events./' $group/memory.events >>/out/memory
 
 @test("swapped_out_in_a_cgroup", suits=SUITS)
 def swapped_out_in_a_cgroup():
-    """Stacks, pages and stalls are the group's: memory.max holds, and PSI tells of the waiting."""
+    """Stacks, pages and stalls are the group's: memory.max holds, and PSI tells of the waiting.
+
+    It is I/O that they wait for. As stalled by memory, the kernel counts only who waits for a page
+    that was in use when it was taken (PG_workingset).
+    """
     outcome = run("swapped_out_in_a_cgroup", Vm(
         cold=0, policy=(), args=("--mem", str(MEM_MIB)), host_append=f"{NO_DISKS} psi=1",
         steps=keep_steps(500), script=SWAPPED))
@@ -306,13 +311,15 @@ def swapped_out_in_a_cgroup():
     expect(memory, **{"stack.after": memory["stack.before"] + STACK * (after - before)})
     # Pages come while others wait, at most 64 at a time.
     waited = outcome.stats("end")["apf_announced"] * DISK_MS * 1000 / 64
-    for what in ("io", "memory"):
-        expect({what: pressure[f"after.{what}"] - pressure[f"before.{what}"]},
-               **{what: (waited, None)})
+    expect({"stalled_us": pressure["after"] - pressure["before"]}, stalled_us=(waited, None))
 
 
 # Saved, moved to the disk, and mapped from there. Without read-ahead, the threads read all pages.
 FROM_DISK = GROUP + DISK + """
+mke2fs -b 4096 $disk >/dev/null || exit 92
+mkdir /slow
+mount -t ext4 -o noatime $disk /slow || exit 92
+dmesg -c >/dev/null   # of disk and file system
 echo 0 >/sys/block/${disk#/dev/}/queue/read_ahead_kb
 mkdir /sys/fs/cgroup/rest
 echo $$ >/sys/fs/cgroup/rest/cgroup.procs
@@ -324,13 +331,13 @@ wait
 [ $(cat /out/status) = 6 ] || exit 93
 mv /out/result /out/result.saved
 rm /out/status
-dd if=/tmp/saved of=$disk bs=1M 2>/dev/null
+cp /tmp/saved /slow/saved || exit 91
 rm /tmp/saved*
 sync
 echo 3 >/proc/sys/vm/drop_caches
 echo rest.before $(file_of rest) >/out/file
 restored() {
-	apfvm --restore $disk --mapped --console /out/console.2 --result /out/result 2>>/out/vmm.err
+	apfvm --restore /slow/saved --mapped --console /out/console.2 --result /out/result 2>>/out/vmm.err
 	echo $? >/out/status
 }
 grouped restored &
