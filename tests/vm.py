@@ -43,10 +43,13 @@ head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
 true
 """
 
-# After the VMM: none of its threads that fetch pages is left, and nobody is in D state.
+# After the VMM: none of its threads that fetch pages is left, and nobody stays in D state. Kernel
+# threads that collapse or compact pages pass through it, so that one look is not enough.
 AFTERMATH = """
-sleep 1
-ps -o stat,comm | grep '^D' >/out/stuck
+for look in $(seq 20); do
+	sleep 1
+	ps -o stat,comm | grep '^D' >/out/stuck || break
+done
 grep -hx kvm-apf /proc/[0-9]*/task/*/comm >/out/threads
 """
 
