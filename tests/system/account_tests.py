@@ -7,7 +7,7 @@ says so, or because they are in swap or on a disk.
 
 import re
 
-from lab import kernel
+from lab import boot, kernel
 from lab.harness import test
 from tests.vm import AFTERMATH, Vm, check, check_aftermath, expect, run
 
@@ -157,10 +157,11 @@ def time_of_fetching_is_the_vms():
     fetching = [int(ns) / 1000 for comm, ns, *_ in ran if comm == "kvm-apf"]
     # One more is made where the last one is not idle yet.
     expect({"threads": len(fetching)}, threads=(TASKS, 2 * TASKS))
-    everybody = sum(int(ns) / 1000 for _, ns, *_ in ran)
+    vmm = sum(int(ns) / 1000 for comm, ns, *_ in ran if comm != "sh")
+    shell = sum(int(ns) / 1000 for comm, ns, *_ in ran if comm == "sh")   # in part before it joined
     charged = of_keys(outcome.read("cpu.stat"))["usage_usec"]
-    expect({"charged_us": charged},
-           charged_us=(everybody - ROUNDING_US * len(ran), everybody + ROUNDING_US * len(ran)))
+    rounding = ROUNDING_US * len(ran)
+    expect({"charged_us": charged}, charged_us=(vmm - rounding, vmm + shell + rounding))
     # A page is walked to, waited for and pinned: thousands of instructions for each.
     expect({"fetching_us": sum(fetching)}, fetching_us=(pages * 2, None))
     first, last = map(int, outcome.read("kernel_threads").split())
@@ -301,7 +302,8 @@ def swapped_out_in_a_cgroup():
     outcome = run("swapped_out_in_a_cgroup", Vm(
         cold=0, policy=(), args=("--mem", str(MEM_MIB)), host_append=f"{NO_DISKS} psi=1",
         steps=keep_steps(500), script=SWAPPED))
-    check(outcome)
+    # The timers of null_blk, each of which completes a request, are due together after a reclaim.
+    check(outcome, host_may_say=(boot.TIMER_LATE,))
     check_aftermath(outcome)
     memory, pressure = of_keys(outcome.read("memory")), of_keys(outcome.read("pressure"))
     before, after = map(int, outcome.read("seen").split())
