@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "silent_code.h"
 
 #define GIC_DIST_IPA	UINT64_C(0x08000000)
 #define GIC_REDIST_IPA	UINT64_C(0x080a0000)
@@ -45,8 +46,6 @@
 			 KVM_REG_ARM_CORE_REG(field))
 
 /* In the guest; x0: a page, x1: an address where nobody is, x2: the size of a page. */
-extern const char silent_code[], silent_code_end[];
-
 __asm__(".pushsection .rodata\n"
 	".balign 4\n"
 	".globl silent_code, silent_code_end\n"
