@@ -268,4 +268,5 @@ kill $(pidof hold_uffd)
 
 
 test("many_vms_with_a_silent_server", "many_vms_with_a_silent_server", 0, seconds=90)(many)
-test("many_vms_whose_threads_wait", "many_vms_whose_threads_wait", 1, seconds=90)(many)
+test("many_vms_whose_threads_wait", "many_vms_whose_threads_wait", 1, seconds=90,
+     suite="long")(many)
