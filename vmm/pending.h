@@ -20,8 +20,8 @@ struct pending_page {
 };
 
 /*
- * Pages of one policy in the order of their requests. The delay is the same
- * for all of them, so this is also the order in which they are due, and no heap
+ * Pages of one policy in the order of their requests, or of the list's for them if they
+ * were on their way already. The delay is the same for all of them, so this is also the order in which they are due, and no heap
  * is needed. Linked by page number through struct pending_page.
  */
 struct pending_queue {
@@ -47,8 +47,8 @@ struct release {
 int pending_init(struct pending *p, const struct policy_list *policies,
 		 uint64_t seed);
 void pending_free(struct pending *p);
-/* Returns false if @page waits already: one answer serves both. */
-bool pending_add(struct pending *p, uint32_t page, uint64_t now);
+/* Asked for at the time @asked. Returns false if @page waits already: one answer serves both. */
+bool pending_add(struct pending *p, uint32_t page, uint64_t asked);
 /* When pending_take() has something to give: 0 for at once. */
 uint64_t pending_due(const struct pending *p);
 /* Call until it returns false. */

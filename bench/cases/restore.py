@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A restore beside what its users pick instead of APF: pages of 2 MiB, and a recorded working set
+that is prefetched while the guest runs. Each with APF off, and with APF.
+
+A VM is restored twice in its life. What it asks for is recorded each time; in between, a quarter
+of its working set has become another one. What is measured is the second restore: with the list
+of that one, and with that of the first.
+"""
+
+import dataclasses
+import shlex
+
+from bench import markdown, page
+from bench.cases import Boot, backings, machine
+from bench.page import Section
+from bench.rows import Sample
+
+ROUNDS = 3
+TASKS, PAGES, MOVED = 8, 256, 64
+# Visits to all of the pages, the first of which finds them missing.
+ROUNDS_OF_WORK = 8
+VISITS = ROUNDS_OF_WORK * PAGES
+MEM_MIB, HUGE_PAGES = 128, 64
+MBIT = 10000
+LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2), (0.5,)
+LEVELS = ("off", "halt", "kernel", "ceiling")
+# How long what fills the memory takes, and the work at the worst.
+FILL_MS, WORK_MS = 3000, 15000
+FIRST_MS = 100
+
+# Name -> (every how manieth page of the VM's memory is one of the working set, words).
+SPREADS = {"dense": (1, "pages side by side"), "spread": (8, "one page in 8 of its memory")}
+# Name -> (options of apfvm, words).
+WAYS = {
+    "4 KiB": ("", "each page comes when it is touched"),
+    "2 MiB": ("--huge", "the VM's memory is of huge pages, and each comes as a whole"),
+    "prefetched": ("--prefetch /tmp/list.second.{kind}",
+                   "pages come in the order in which this restore asked for them when it was recorded"),
+    "prefetched, 3/4 known": ("--prefetch /tmp/list.first.{kind}",
+                              "the same with the list of the restore before, when a quarter of the working "
+                              "set was another one"),
+}
+
+RECORD = """\
+say "record {kind}"
+level {level}
+launch first-{kind} {arguments} --save /tmp/vm.first
+ended 6
+launch second-{kind} --restore /tmp/vm.first --marks /tmp/list.first.{kind} --save /tmp/vm.{kind}
+ended 6
+launch third-{kind} --restore /tmp/vm.{kind} --marks /tmp/list.second.{kind} --save /tmp/vm.first
+ended 6
+rm /tmp/vm.first
+"""
+RESTORE = """\
+say "{name}"
+level {level}
+launch {name} --restore /tmp/vm.{kind} {options}
+ended 0
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Restore:
+    """One boot: a working set, and how long a request takes."""
+
+    spread: str
+    page_ms: float
+
+    def name(self, turn):
+        return f"restore-{self.spread}-{self.page_ms:g}ms-{turn + 1}"
+
+    def case(self, way):
+        return f"restore, {self.spread}: {way}"
+
+
+def kind_of_guest(level):
+    return backings.kind_of_guest("off" if level == "ceiling" else level)
+
+
+def file_name(way, level):
+    return f"{level}-{list(WAYS).index(way)}"
+
+
+def guest_arguments(level, stride):
+    job = ",:,".join(map(machine.words, (
+        f"keep --tasks {TASKS} --pages {PAGES} --move {MOVED} --stride {stride} --visits {VISITS} --bystander",
+        f"sleep {FILL_MS}", *(("save", "begin", f"sleep {WORK_MS}") * 2), "save", "stop", "ps-d", "apf")))
+    append = f"console=hvc0 panic=-1 panic_on_warn=1 quiet {machine.LEVELS[level].guest} -- {job}"
+    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio",
+                       "--mem", str(MEM_MIB), "--append", append])
+
+
+def ways(level):
+    """The ceiling: as 4 KiB, and all pages come at once."""
+    return ("4 KiB",) if level == "ceiling" else WAYS
+
+
+def options(restore, way, level):
+    if level == "ceiling":
+        return ""
+    more = WAYS[way][0].format(kind=kind_of_guest(level))
+    return f"--policy ram:delay={restore.page_ms:g} --bandwidth {MBIT} {more}"
+
+
+def scenario(restore, turn):
+    stride, _ = SPREADS[restore.spread]
+    lines = [machine.start(1), f"echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages || exit 92\n"]
+    for kind in dict.fromkeys(map(kind_of_guest, LEVELS)):
+        lines.append(RECORD.format(kind=kind, level=machine.LEVELS[kind].words(),
+                                   arguments=guest_arguments(kind, stride)))
+    for level in machine.rotated(turn, LEVELS):
+        for way in ways(level):
+            lines.append(RESTORE.format(
+                name=file_name(way, level), level=machine.LEVELS[level].words(),
+                kind=kind_of_guest(level), options=options(restore, way, level)))
+    return "".join(lines)
+
+
+def life(out, way, level):
+    """(what it said, the record of its work, when it was restored and each 64th was done, in ms)"""
+    name = file_name(way, level)
+    found = machine.records(out, name, machine.TIMER_WAITS)
+    times = backings.kept(found, name)
+    record = [one["run"] for one in found if "run" in one][-1]
+    began = [one for one in found if one.get("stats") == "end"][-1]["began"]
+    return found, record, [1000 * began / record["frequency"], *times[1:]]
+
+
+def done_by(times, ms):
+    """Visits that were done ms after the restore; the parts of the work are taken as even."""
+    part = VISITS * TASKS / (len(times) - 1)
+    until = times[0] + ms
+    for n, (before, after) in enumerate(zip(times, times[1:])):
+        if after > until:
+            return part * (n + (until - before) / (after - before))
+    return VISITS * TASKS
+
+
+def reader(restore):
+    def read(out):
+        _, _, times = life(out, "4 KiB", "ceiling")
+        last = times[len(times) // 2:]
+        full = (last[-1] - last[0]) / (len(last) - 1)
+        for level in LEVELS:
+            for way in ways(level):
+                yield from samples(restore, way, level, life(out, way, level), full)
+    return read
+
+
+def samples(restore, way, level, of_life, full):
+    found, record, times = of_life
+    end = [one for one in found if one.get("stats") == "end"][-1]
+    stats = backings.stats_of(found)
+
+    def sample(metric, unit, value):
+        return Sample(restore.case(way), level, 1, TASKS, restore.page_ms, metric, unit, value)
+
+    yield sample("work", "ms", times[-1] - times[0])
+    yield sample("0.9 of full speed", "ms", backings.full_speed_after(times, full))
+    yield sample("requests per s", "1/s", done_by(times, FIRST_MS) * 1000 / FIRST_MS)
+    yield sample("worst gap", "ms", record["bystander"]["worst_gap_ms"])
+    yield sample("p99 gap", "ms", record["bystander"]["p99_gap_ms"])
+    yield sample("asked for", "count", end["uffd"]["requests"])
+    yield sample("prefetched", "count", end["uffd"]["prefetched"])
+    for metric, stat in (("announcements", "apf_announced"), ("halts", "apf_halted"),
+                         ("waited for", "apf_sync")):
+        yield sample(metric, "count", stats[stat])
+
+
+def boots(full, chosen):
+    for spread in SPREADS:
+        for page_ms in LATENCIES if full else LATENCIES_QUICK:
+            restore = Restore(spread, page_ms)
+            for turn in range(ROUNDS if full else 1):
+                if chosen(restore.name(turn)):
+                    yield Boot(restore.name(turn), scenario(restore, turn), reader(restore),
+                               machine.host(1), seconds=120)
