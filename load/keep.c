@@ -204,8 +204,10 @@ static void work_twice(void)
 	sigaddset(&ours, SIGUSR1);
 	sigaddset(&ours, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &ours, &waiting);
-	for (first = 0; first <= cfg.move && !atomic_load(&ending); first += cfg.move) {
+	for (first = 0; first <= cfg.move; first += cfg.move) {
 		await(&begun, &waiting);
+		if (atomic_load(&ending))
+			return;
 		atomic_store(&begun, false);
 		work(first);
 	}

@@ -86,8 +86,8 @@ def file_name(way, level):
 
 def guest_arguments(level, stride):
     job = ",:,".join(map(machine.words, (
-        f"keep --tasks {TASKS} --pages {PAGES} --move {MOVED} --stride {stride} --visits {VISITS} --bystander",
-        f"sleep {FILL_MS}", *(("save", "begin", f"sleep {WORK_MS}", "stats worked") * 2),
+        f"keep --tasks {TASKS} --pages {PAGES} --move {MOVED} --stride {stride} --visits {VISITS} "
+        "--bystander", f"sleep {FILL_MS}", *(("save", "begin", f"sleep {WORK_MS}", "stats worked") * 2),
         "save", "stop", "ps-d", "apf")))
     append = f"console=hvc0 panic=-1 panic_on_warn=1 quiet {machine.LEVELS[level].guest} -- {job}"
     return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio",
@@ -178,3 +178,87 @@ def boots(full, chosen):
             if chosen(restore.name(turn)):
                 yield Boot(restore.name(turn), scenario(restore, turn), reader(restore),
                            machine.host(1), seconds=200)
+
+
+# --- the report ---
+
+TITLE = "A restore with huge pages, or prefetched"
+WORDS = (
+    f"A VM of {MEM_MIB} MiB is restored by userfaultfd, and at once {TASKS} of its tasks visit their "
+    f"{TASKS * PAGES} pages of 4 KiB, each page {ROUNDS_OF_WORK} times. All times begin when its vCPU does, "
+    "and its kernel's pages are missing as well. A request takes the page latency, and its answer comes over "
+    f"a wire of {MBIT / 1000:g} Gbit/s, which is an assumption: {4096 * 8 / MBIT:.1f} us for 4 KiB, "
+    f"{2 * 2 ** 20 * 8 / MBIT / 1000:.2f} ms for 2 MiB. What is prefetched takes the same way, 64 requests at "
+    "a time, and a page that the guest waits for goes first. Requests are visits. At the ceiling, the file "
+    "of the VM is in memory and mapped.")
+SHARE = ("In virtual time, the server's instructions are on the guest's timeline: some 20 us for 4 KiB, and "
+         "0.4 ms for 2 MiB. On hardware, another CPU does that work.")
+# Less of the time to 0.9 of full speed than that is nothing.
+NOTHING = 0.1
+FIGURES = (("0.9 of full speed", "to 0.9 of full speed, ms"),
+           ("requests per s", f"requests per s, first {FIRST_MS} ms"), ("work", "all of it, ms"),
+           ("worst gap", "worst gap, ms"), ("worst gap later", "after ten wakeups, ms"))
+COUNTS = ("asked for", "prefetched", "announcements", "halts", "waited for")
+
+
+def restores(table):
+    """Those that were measured."""
+    for point in POINTS:
+        restore = Restore(*point)
+        if table.get(restore.case("4 KiB"), "off", 1, TASKS, restore.page_ms, "work"):
+            yield restore
+
+
+def value(table, restore, way, level, metric):
+    return table.value(restore.case(way), level, 1, TASKS, restore.page_ms, metric)
+
+
+def gains(table, restore):
+    """Way -> time to 0.9 of full speed at off / at kernel."""
+    return {way: value(table, restore, way, "off", "0.9 of full speed")
+            / value(table, restore, way, "kernel", "0.9 of full speed") for way in WAYS}
+
+
+def verdict(table, restore):
+    """Where APF adds something, and where not, in words."""
+    of = gains(table, restore)
+    more = [f"{way} {gain:.1f} times" for way, gain in of.items() if gain > 1 + NOTHING]
+    less = [f"{way} ({gain:.2f})" for way, gain in of.items() if gain < 1 / (1 + NOTHING)]
+    same = [f"{way} ({gain:.2f})" for way, gain in of.items()
+            if 1 / (1 + NOTHING) <= gain <= 1 + NOTHING]
+    parts = [("APF shortens the time to 0.9 of full speed: {}.", more),
+             ("It adds nothing to that (less than 10 %): {}.", same), ("It loses: {}.", less)]
+    return " ".join(words.format(", ".join(found)) for words, found in parts if found)
+
+
+def heading(restore):
+    return f"{restore.spread}, {SPREADS[restore.spread][1]}; requests of {restore.page_ms:g} ms"
+
+
+def lines(table, restore, names):
+    """A row per way and level."""
+    return [(way, level, *(markdown.number(value(table, restore, way, level, name)) for name in names))
+            for level in LEVELS for way in ways(level)]
+
+
+def summary(table):
+    found = []
+    for restore in restores(table):
+        found += [f"*{heading(restore)}.* {verdict(table, restore)}\n", markdown.table(
+            ("pages come", "level", *(words for _, words in FIGURES)),
+            lines(table, restore, [name for name, _ in FIGURES]))]
+    return [f"## {TITLE}\n", f"{WORDS} {SHARE}\n", *found] if found else []
+
+
+def sections(table):
+    found = []
+    for restore in restores(table):
+        names = [name for name, _ in FIGURES]
+        found.append(page.paragraph(f"{heading(restore)}. {verdict(table, restore)} Again: "
+                                    f"`make bench-full T='^restore-{restore.spread}-{restore.page_ms:g}ms'`.")
+                     + page.table(("pages come", "level", *(words for _, words in FIGURES), *COUNTS),
+                                  lines(table, restore, [*names, *COUNTS])))
+    if not found:
+        return []
+    told = ", ".join(f"{way}: {words}" for way, (_, words) in WAYS.items())
+    return [Section(TITLE, page.paragraph(f"{WORDS} {SHARE} {told}.") + "".join(found))]

@@ -6,7 +6,7 @@ import json
 
 from lab import kernel, paths
 from lab.harness import test
-from lab.result import sum_stats
+from lab.result import parse, sum_stats
 from tests.lives import NEXT_LIVES, TOKENS
 from tests.vm import BY_VMM, Vm, check, check_silent, expect, run
 
@@ -130,6 +130,50 @@ def saved_with_a_cpu_offline():
     expect(files[0], apf_announced=(8, None), apf_ready=0, waiting=(1, None))
     assert all(count > 0 for count in outcome.find("irqs")[0]["apf"]), outcome.find("irqs")
     check_all_woken(outcome)
+
+
+# Each way from the same file. The result of the first is that of the VM that was saved.
+WAYS = """
+vmm
+cp /out/status /out/statuses
+echo 64 >/proc/sys/vm/nr_hugepages || exit 96
+restore()
+{
+	name=$1
+	shift
+	apfvm --restore /tmp/vm --policy ram:delay=0.5 --bandwidth 10000 --console /out/console.$name \\
+		--result /out/result.$name "$@" 2>>/out/vmm.err
+	echo $? | tee -a /out/statuses >/out/status
+}
+restore touched --marks /tmp/list
+restore prefetched --prefetch /tmp/list --marks /out/marks
+restore huge --huge
+"""
+
+
+@test("restored_with_a_list_and_in_huge_pages", seconds=60)
+def restored_with_a_list_and_in_huge_pages():
+    """The second restore asks for little, since what the first one asked for comes by itself."""
+    outcome = run("restored_with_a_list_and_in_huge_pages", Vm(
+        cold=0, policy=(), args=(*MEM, "--save", "/tmp/vm"), timeout=300, script=WAYS, steps=(
+            "keep --tasks 8 --pages 64 --move 8 --visits 128 --bystander", "sleep 1000", "save",
+            "begin", "sleep 5000", "stats worked", "stop", "ps-d", "apf")))
+    assert outcome.read("statuses").split() == ["6", "0", "0", "0"], outcome.read("vmm.err")
+    worked = {}
+    for name in ("touched", "prefetched", "huge"):
+        outcome.records = parse(outcome.read(f"result.{name}"), name)
+        check(outcome)
+        worked[name] = outcome.record("worked")
+    touched, prefetched, huge = (worked[name]["uffd"] for name in worked)
+    pages = 8 * 64
+    expect(touched, requests=(pages, None), prefetched=0, waiting=0)
+    # What is asked for either way, the list has; the rest is of the guest's own timers and threads.
+    expect(prefetched, requests=(0, touched["requests"] // 2), waiting=0,
+           prefetched=(touched["requests"] // 2, touched["requests"]))
+    expect(huge, requests=(4, 64), prefetched=0, waiting=0)
+    expect(sum_stats(worked["touched"]), apf_announced=(pages // 2, None))
+    events = [json.loads(line)["ev"] for line in outcome.read("marks").splitlines()]
+    assert events.count("prefetch") >= prefetched["prefetched"], events
 
 
 BAD_FILES = r"""
