@@ -204,7 +204,7 @@ int step_evict(int argc, char **argv)
 	return 0;
 }
 
-/* save: an apfvm with --save saves the VM here and ends. What is next is done when it is restored. */
+/* save: an apfvm with --save saves the VM here, and what is next is done once it is restored. */
 int step_save(int argc, char **argv)
 {
 	if (argc != 1)

@@ -34,7 +34,8 @@ void machine_print_stats(struct machine *m, const char *name, FILE *to)
 		",\"prefetched\":%" PRIu64 "},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64
 		"},\"evict\":{\"rounds\":%" PRIu64 ",\"pages\":%" PRIu64 ",\"out\":%" PRIu64
 		"}}\n", counts.requests, counts.repeated, counts.served, counts.failed,
-		waiting, counts.prefetched, changes, dirty, evicted.rounds, evicted.pages, evicted.out);
+		waiting, counts.prefetched, changes, dirty, evicted.rounds, evicted.pages,
+		evicted.out);
 }
 
 static void on_stats(void *opaque, const char *name, struct output *out)

@@ -25,10 +25,10 @@ static int check_own_server(const struct options *opt)
 	bool elsewhere = opt->cold_file || opt->pages_socket || opt->mapped;
 	bool again = opt->evict.every_ms || opt->save;
 
-	if (opt->huge && (!opt->restore || opt->cold_mib || opt->mapped || again))
-		return say_error("--huge: with --restore, of a VM without cold memory; not with --mapped, --evict or --save");
-	if (opt->prefetch && (!opt->restore || elsewhere || again))
-		return say_error("--prefetch: with --restore; not with --mapped, --evict or --save");
+	if ((opt->huge || opt->prefetch) && (!opt->restore || elsewhere || again))
+		return say_error("--huge, --prefetch: for --restore, no --mapped, --evict, --save");
+	if (opt->huge && opt->cold_mib)
+		return say_error("--huge: the VM has cold memory");
 	if (opt->bandwidth && elsewhere)
 		return say_error("--bandwidth: not with --cold-file, --pages-socket or --mapped");
 	return 0;

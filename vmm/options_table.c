@@ -159,7 +159,7 @@ static const struct option_row rows[] = {
 	{ "mapped", OPTION_FLAG, OPTION_AT(INTO->mapped),
 	  .help = "map the memory of --restore FILE privately; no policy, no cold memory" },
 	{ "huge", OPTION_FLAG, OPTION_AT(INTO->huge),
-	  .help = "the memory of --restore FILE comes in pages of 2 MiB (hugetlb); no cold memory" },
+	  .help = "the memory of --restore FILE is of pages of 2 MiB (hugetlb); no cold memory" },
 	{ "prefetch", OPTION_TEXT, OPTION_AT(INTO->prefetch), .value = "FILE",
 	  .help = "with --restore: pages that were asked for in a run whose --marks are in FILE\n"
 		  "come in that order, each as late as its policy says and 64 at a time, while\n"

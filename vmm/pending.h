@@ -20,9 +20,10 @@ struct pending_page {
 };
 
 /*
- * Pages of one policy in the order of their requests, or of the list's for them if they
- * were on their way already. The delay is the same for all of them, so this is also the order in which they are due, and no heap
- * is needed. Linked by page number through struct pending_page.
+ * Pages of one policy in the order of their requests. The delay is the same for all of
+ * them, so this is also the order in which they are due, and no heap is needed. The
+ * request may be that of --prefetch, and so older than others that wait already. Linked
+ * by page number through struct pending_page.
  */
 struct pending_queue {
 	uint32_t head;
