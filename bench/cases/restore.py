@@ -38,7 +38,7 @@ WAYS = {
     "2 MiB": ("--huge", "the VM's memory is of huge pages, and each comes as a whole"),
     "prefetched": ("--prefetch /tmp/list.second.{kind}",
                    "pages come in the order in which this restore asked for them when it was recorded"),
-    "prefetched, 3/4 known": ("--prefetch /tmp/list.first.{kind}",
+    "3/4 prefetched": ("--prefetch /tmp/list.first.{kind}",
                               "the same with the list of the restore before, when a quarter of the working "
                               "set was another one"),
 }

@@ -99,7 +99,7 @@ def restore_verdict():
     said = restore.verdict(found, one)
     assert "time at kernel): 4 KiB (3.00)." in said, said
     assert "than the figures tell: 2 MiB (1.05), prefetched (0.77)." in said, said
-    assert "longer: prefetched, 3/4 known (0.50)." in said, said
+    assert "longer: 3/4 prefetched (0.50)." in said, said
     body = restore.sections(found)[0].body
     assert said in body and body.count("<tr>") == 1 + 3 * len(restore.WAYS) + 1, body
     assert said in "".join(restore.summary(found))
