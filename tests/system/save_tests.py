@@ -204,6 +204,10 @@ change XXXX {records}
 bad /tmp/vm --cpus 2
 bad /tmp/vm --mem 32
 bad /tmp/vm --kernel /boot/saved
+bad /tmp/vm --huge
+bad /tmp/vm --prefetch /tmp/none
+bad /tmp/vm --prefetch /dev/null
+bad /tmp/vm --prefetch /tmp/none --save /tmp/again
 ls /tmp/*.tmp >>/out/statuses 2>/dev/null
 tail -n 1 /out/statuses >/out/status
 true
@@ -212,7 +216,9 @@ true
 HEADER = 96
 WHY = ("/tmp/none: No such file", "not a VM saved by apfvm", "has 5000000 bytes and should have",
        "not a VM saved by apfvm", "version 255", "damaged", "no record 'vcpu'",
-       "--cpus is 1 there, not 2", "--mem is 256 there, not 32", "the VM has its kernel")
+       "--cpus is 1 there, not 2", "--mem is 256 there, not 32", "the VM has its kernel",
+       "--huge: the VM has cold memory", "/tmp/none: No such file", "/dev/null: no page was asked for",
+       "--prefetch: for --restore, no --mapped, --evict, --save")
 
 
 @test("a_file_that_is_no_vm_says_so")
