@@ -77,7 +77,7 @@ bench: deps	## 30 min | 15 min | measure a choice: out/report.html, out/bench.js
 	@python3 -m bench measure
 
 .PHONY: bench-full
-bench-full: deps	## 1 h 45 | 1 h 30 | measure everything
+bench-full: deps	## 2 h | 1 h 45 | measure everything
 	@$(LAB) setup bench-full
 	@python3 -m bench measure --full
 

@@ -21,7 +21,7 @@ from lab.result import ResultError
 def arguments(words):
     parser = argparse.ArgumentParser(prog="python3 -m bench measure", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="run everything (an hour and a half)")
+    parser.add_argument("--full", action="store_true", help="run everything (an hour and three quarters)")
     parser.add_argument("--out", type=Path, default=paths.OUT, metavar="DIR")
     parser.add_argument("--replay", action="store_true",
                         help="boot nothing: report on what the last run left in DIR/bench")

@@ -127,8 +127,6 @@ u64 fp_access(struct task *t, u64 *word, u64 value);
 /* bystander.c */
 int bystander_init(struct bystander *b, struct load *load);
 void *bystander_main(void *arg);
-void first_in_line(const char *who);
-void sleep_to_next(struct timespec *next, long period_ns);
 
 /* noise.c */
 unsigned int noise_init(struct load *load);

@@ -63,6 +63,8 @@ int step_wait(int argc, char **argv);
 int step_kill(int argc, char **argv);
 int step_stats(int argc, char **argv);
 int step_evict(int argc, char **argv);
+int step_save(int argc, char **argv);
+int step_begin(int argc, char **argv);
 int step_kill_test(int argc, char **argv);
 int step_case(int argc, char **argv);
 

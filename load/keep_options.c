@@ -21,6 +21,13 @@ static const struct option_row rows[] = {
 	  "sleep between filling the memory and the first round", "0" },
 	{ "visits", OPTION_NUMBER, OPTION_AT(INTO->visits), 0, 1 << 30, "N",
 	  "visits to pages by each task, then the end; 0: go on until SIGTERM", "0" },
+	{ "stride", OPTION_NUMBER, OPTION_AT(INTO->stride), 1, 1024, "N",
+	  "keep data in each Nth page of memory only", "1" },
+	{ "move", OPTION_NUMBER, OPTION_AT(INTO->move), 1, 1 << 20, "N",
+	  "make the visits twice, each time when SIGUSR1 comes, the second time on pages\n"
+	  "that are N further on, as many; then wait for SIGTERM" },
+	{ "bystander", OPTION_FLAG, OPTION_AT(INTO->bystander),
+	  .help = "run a real-time thread with a 1 ms timer beside the visits, too" },
 	{ "half-syscall", OPTION_FLAG, OPTION_AT(INTO->half_syscall),
 	  .help = "every second task has the kernel touch each page first" },
 };
@@ -43,6 +50,8 @@ static void check_config(const struct keep_config *cfg)
 	if (cfg->visits * cfg->tasks % KEEP_PARTS)
 		errx(2, "--visits %llu: not a multiple of %d for all of --tasks %u together",
 		     cfg->visits, KEEP_PARTS, cfg->tasks);
+	if ((cfg->move || cfg->bystander) && !cfg->visits)
+		errx(2, "--move and --bystander need --visits N");
 	if (cfg->pages % KEEP_STEP == 0)
 		errx(2, "--pages %llu is a multiple of %d, so that a round would leave pages out",
 		     cfg->pages, KEEP_STEP);

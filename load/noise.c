@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "apfload.h"
+#include "periodic.h"
 
 static int membarrier(int command)
 {

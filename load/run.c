@@ -97,6 +97,14 @@ int step_stop(int argc, char **argv)
 	return step_wait(argc, argv);
 }
 
+/* begin: "keep --move" goes on. */
+int step_begin(int argc, char **argv)
+{
+	if (argc != 1 || !job.pid || kill(job.pid, SIGUSR1))
+		return channel_fail("%s: there is nothing to begin", argv[0]);
+	return 0;
+}
+
 /* Takes the place of wait() so that the end is seen before the report is sent. */
 static int job_wait(char *line, size_t size)
 {
@@ -193,6 +201,15 @@ int step_evict(int argc, char **argv)
 	if (argc != 2 || (strcmp(argv[1], "on") && strcmp(argv[1], "off")))
 		return channel_fail("evict: say on or off");
 	channel_line("@evict %s", argv[1]);
+	return 0;
+}
+
+/* save: an apfvm with --save saves the VM here, and what is next is done once it is restored. */
+int step_save(int argc, char **argv)
+{
+	if (argc != 1)
+		return channel_fail("%s: takes no argument", argv[0]);
+	channel_line("@save");
 	return 0;
 }
 

@@ -271,6 +271,8 @@ static const struct {
 	{ "until", step_until },
 	{ "stats", step_stats },
 	{ "evict", step_evict },
+	{ "save", step_save },
+	{ "begin", step_begin },
 	{ "trace", step_trace },
 	{ "send", step_send },
 	{ "apf", step_apf },

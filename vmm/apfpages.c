@@ -103,7 +103,7 @@ static int serve(const struct arguments *args)
 	u.page_size = region.page_size;
 	u.seed = region.seed;
 	if (take_policies(&policies, args, &region) ||
-	    uffd_prepare(&u, &policies, 0) || uffd_start(&u))
+	    uffd_prepare(&u, &policies, 0, 0) || uffd_start(&u))
 		return EXIT_FAILURE;
 	while (!vmm_is_gone(connection, -1))
 		;

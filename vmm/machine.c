@@ -25,16 +25,17 @@ void machine_print_stats(struct machine *m, const char *name, FILE *to)
 
 	dirty = churn_read_dirty(&m->churn, &changes);
 	counts = uffd_read_counts(&m->uffd, &waiting);
-	fprintf(to, "{\"stats\":\"%s\",\"cntvct\":%" PRIu64 ",\"vcpus\":", name,
-		now);
+	fprintf(to, "{\"stats\":\"%s\",\"cntvct\":%" PRIu64 ",\"began\":%" PRIu64
+		",\"vcpus\":", name, now, m->began);
 	if (stats_print(&m->stats, to))
 		vm_end(&m->vm, STATUS_ERROR);
 	fprintf(to, ",\"uffd\":{\"requests\":%" PRIu64 ",\"repeated\":%" PRIu64
 		",\"served\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"waiting\":%" PRIu64
-		"},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64
+		",\"prefetched\":%" PRIu64 "},\"cold\":{\"changes\":%" PRIu64 ",\"dirty\":%" PRIu64
 		"},\"evict\":{\"rounds\":%" PRIu64 ",\"pages\":%" PRIu64 ",\"out\":%" PRIu64
 		"}}\n", counts.requests, counts.repeated, counts.served, counts.failed,
-		waiting, changes, dirty, evicted.rounds, evicted.pages, evicted.out);
+		waiting, counts.prefetched, changes, dirty, evicted.rounds, evicted.pages,
+		evicted.out);
 }
 
 static void on_stats(void *opaque, const char *name, struct output *out)
@@ -69,10 +70,24 @@ static void on_evict(void *opaque, bool on, struct output *out)
 	output_write(out, text, size);
 }
 
+/* The vCPU that says so does not run again before it is restored: see gate_enter(). */
+static void on_save(void *opaque, struct output *out)
+{
+	struct machine *m = opaque;
+	char text[32];
+
+	output_write(out, text, snprintf(text, sizeof(text), "{\"saving\":%s}\n",
+					 m->saves ? "true" : "false"));
+	if (m->saves)
+		vm_end(&m->vm, STATUS_SAVED);
+}
+
 /* In this order they become hvc0 and hvc1. */
 static int create_consoles(struct machine *m)
 {
-	static const struct result_commands commands = { .stats = on_stats, .evict = on_evict };
+	static const struct result_commands commands = {
+		.stats = on_stats, .evict = on_evict, .save = on_save,
+	};
 
 	result_init(&m->result, &m->result_out, &commands, m);
 	if (virtio_console_create(&m->console[0], &m->vm, 0, console_output,
@@ -125,6 +140,7 @@ int machine_load(struct machine *m, const struct options *opt)
 
 int machine_create(struct machine *m, const struct options *opt)
 {
+	m->saves = opt->save;
 	if (vm_create(&m->vm, opt))
 		return -1;
 	if (pageout_create(&m->pageout, &m->vm, &m->evict, opt) || create_consoles(m))

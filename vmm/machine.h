@@ -29,6 +29,9 @@ struct machine {
 	struct virtio_console console[CONSOLES];
 	struct virtio_blk disk[DISKS_MAX];
 	unsigned int disks;
+	bool saves;
+	/* The guest's counter when its vCPUs began to run. */
+	uint64_t began;
 	struct output console_out;
 	struct output result_out;
 };

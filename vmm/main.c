@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../common/counter.h"
 #include "machine.h"
 #include "state.h"
 #include "util.h"
@@ -76,6 +77,7 @@ static void reset_disks(struct machine *m)
 static int machine_start(struct machine *m)
 {
 	vcpu_catch_signals();
+	m->began = counter_read() - m->vm.counter_offset;
 	return uffd_start(&m->uffd) || start_disks(m) || start_vcpus(m) ||
 	       churn_start(&m->churn) || evict_start(&m->evict) ? -1 : 0;
 }

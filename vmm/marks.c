@@ -31,7 +31,7 @@ void marks_destroy(struct marks *marks)
 
 int marks_save(const struct marks *marks, const char *name)
 {
-	static const char *const event[] = { "request", "serve", "fail" };
+	static const char *const event[] = { "request", "serve", "fail", "prefetch" };
 	FILE *to = fopen(name, "we");
 	size_t i;
 	int bad;

@@ -12,6 +12,7 @@ enum mark_event {
 	MARK_REQUEST,
 	MARK_SERVE,
 	MARK_FAIL,
+	MARK_PREFETCH,
 };
 
 struct mark {

@@ -116,21 +116,21 @@ static int map_saved(const struct memory *mem, const struct state *from)
 }
 
 /* In place of the anonymous memory, too. */
-static int map_cold_backing(const struct memory *mem, enum backing backing)
+static int map_shared(char *at, uint64_t size, enum backing backing, const char *option)
 {
 	unsigned int flags = backing == BACKING_HUGETLB ? MFD_HUGETLB | MFD_HUGE_2MB : 0;
-	int fd = memfd_create("cold", MFD_CLOEXEC | flags);
-	void *cold;
+	int fd = memfd_create("guest", MFD_CLOEXEC | flags);
+	void *there;
 
-	if (fd < 0 || ftruncate(fd, mem->cold_size)) {
+	if (fd < 0 || ftruncate(fd, size)) {
 		if (fd >= 0)
 			close(fd);
-		return say_errno("--cold-backing");
+		return say_errno("%s", option);
 	}
-	cold = mmap(mem->host + mem->size, mem->cold_size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	there = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+		     fd, 0);
 	close(fd);
-	return cold == MAP_FAILED ? say_errno("cannot map the cold memory") : 0;
+	return there == MAP_FAILED ? say_errno("%s: cannot map memory", option) : 0;
 }
 
 static int map_files(const struct memory *mem, const struct options *opt)
@@ -139,7 +139,12 @@ static int map_files(const struct memory *mem, const struct options *opt)
 		return map_saved(mem, opt->restore);
 	if (opt->cold_file)
 		return map_cold_file(mem, opt->cold_file);
-	return opt->backing ? map_cold_backing(mem, opt->backing) : 0;
+	if (opt->huge)
+		return map_shared(mem->host, mem->size, BACKING_HUGETLB, "--huge");
+	if (opt->backing)
+		return map_shared(mem->host + mem->size, mem->cold_size, opt->backing,
+				  "--cold-backing");
+	return 0;
 }
 
 /* What is missing then is what was paged out. */

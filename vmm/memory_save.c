@@ -54,7 +54,7 @@ static bool is_kept(const struct writer *w, uint64_t offset)
 /* Not touched since the VM was restored: still in the file it came from. */
 static int copy_page(struct writer *w, uint64_t offset)
 {
-	if (state_read_ordinary(w->from, offset, w->page))
+	if (state_read_ordinary(w->from, offset, w->page, w->to->header.page_size))
 		return say_errno("%s", w->from->name);
 	return write_page(w, offset, w->page);
 }

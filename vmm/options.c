@@ -10,7 +10,9 @@
 
 uint64_t options_cold_page(const struct options *opt)
 {
-	return opt->backing == BACKING_HUGETLB ? 2 * MIB : (uint64_t)sysconf(_SC_PAGESIZE);
+	if (opt->huge || opt->backing == BACKING_HUGETLB)
+		return 2 * MIB;
+	return sysconf(_SC_PAGESIZE);
 }
 
 /* The file stays open until the VM has ended. */

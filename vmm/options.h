@@ -77,6 +77,7 @@ struct options {
 	const char *apf_answer;
 	const char *save;
 	const char *restore_name;
+	const char *prefetch;
 	struct state *restore;
 	uint64_t mem_mib;
 	uint64_t cold_mib;
@@ -85,6 +86,7 @@ struct options {
 	uint64_t seed;
 	uint64_t stop_after_ms;
 	uint64_t save_after_ms;
+	uint64_t bandwidth;
 	uint64_t counter;
 	enum apf_mode apf;
 	struct answer answer;
@@ -98,6 +100,7 @@ struct options {
 	bool no_gic;
 	bool pageout;
 	bool mapped;
+	bool huge;
 	bool pin;
 	struct option_texts policy;
 	struct policy_list policies;
@@ -116,7 +119,7 @@ int options_check_served(const struct options *opt);
 int options_check_evict(const struct options *opt);
 int options_take_file(struct options *opt, uint64_t given);
 
-/* The pages that cold memory comes in. */
+/* The pages that cold memory comes in, and all memory of a VM that was restored. */
 uint64_t options_cold_page(const struct options *opt);
 
 #endif /* APFVM_OPTIONS_H */

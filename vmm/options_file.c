@@ -19,6 +19,21 @@ int options_check_save(const struct options *opt)
 	return 0;
 }
 
+/* Of apfvm's own server. Pages that go missing again are not for the list. */
+static int check_own_server(const struct options *opt)
+{
+	bool elsewhere = opt->cold_file || opt->pages_socket || opt->mapped;
+	bool again = opt->evict.every_ms || opt->save;
+
+	if ((opt->huge || opt->prefetch) && (!opt->restore || elsewhere || again))
+		return say_error("--huge, --prefetch: for --restore, no --mapped, --evict, --save");
+	if (opt->huge && opt->cold_mib)
+		return say_error("--huge: the VM has cold memory");
+	if (opt->bandwidth && elsewhere)
+		return say_error("--bandwidth: not with --cold-file, --pages-socket or --mapped");
+	return 0;
+}
+
 int options_check_served(const struct options *opt)
 {
 	if (opt->cold_file && (opt->backing || opt->pages_socket))
@@ -29,7 +44,7 @@ int options_check_served(const struct options *opt)
 		return say_error("--pages-socket: not with --restore, --save or --marks");
 	if (opt->mapped && (!opt->restore || opt->cold_mib))
 		return say_error("--mapped: with --restore, of a VM without cold memory");
-	return 0;
+	return check_own_server(opt);
 }
 
 /* A page comes back by the VMM's own server, as small anonymous memory. */

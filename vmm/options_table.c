@@ -6,6 +6,7 @@
 #include "util.h"
 
 #define MEM_MAX_MIB	65536
+#define BANDWIDTH_MAX	1000000
 
 #define INTO	((struct options *)NULL)
 
@@ -157,6 +158,15 @@ static const struct option_row rows[] = {
 		  "touched. Size, vCPUs and seed are those of FILE" },
 	{ "mapped", OPTION_FLAG, OPTION_AT(INTO->mapped),
 	  .help = "map the memory of --restore FILE privately; no policy, no cold memory" },
+	{ "huge", OPTION_FLAG, OPTION_AT(INTO->huge),
+	  .help = "the memory of --restore FILE is of pages of 2 MiB (hugetlb); no cold memory" },
+	{ "prefetch", OPTION_TEXT, OPTION_AT(INTO->prefetch), .value = "FILE",
+	  .help = "with --restore: pages that were asked for in a run whose --marks are in FILE\n"
+		  "come in that order, each as late as its policy says and 64 at a time, while\n"
+		  "the guest runs. A page that the guest waits for goes first" },
+	{ "bandwidth", OPTION_NUMBER, OPTION_AT(INTO->bandwidth), 1, BANDWIDTH_MAX, "MBIT",
+	  "missing pages come one after the other, at so many 10^6 bits per second; if not\n"
+	  "given, their size takes no time" },
 };
 
 static const char intro[] =

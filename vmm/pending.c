@@ -21,13 +21,37 @@ void pending_free(struct pending *p)
 	p->page = NULL;
 }
 
+/* Behind the last that was asked for no later, which but for a prefetched page is the tail. */
+static uint32_t place_before(const struct pending *p, const struct pending_queue *q,
+			     uint64_t asked)
+{
+	uint32_t at = q->head, i;
+
+	if (p->page[q->tail].asked <= asked)
+		return q->tail;
+	for (i = 1; i < q->count && p->page[p->page[at].next].asked <= asked; i++)
+		at = p->page[at].next;
+	return at;
+}
+
 static void queue_push(struct pending *p, struct pending_queue *q, uint32_t page)
 {
-	if (q->count++)
-		p->page[q->tail].next = page;
-	else
+	uint64_t asked = p->page[page].asked;
+	uint32_t before;
+
+	if (q->count && p->page[q->head].asked <= asked) {
+		before = place_before(p, q, asked);
+		p->page[page].next = p->page[before].next;
+		p->page[before].next = page;
+		if (before == q->tail)
+			q->tail = page;
+	} else {
+		p->page[page].next = q->head;
 		q->head = page;
-	q->tail = page;
+		if (!q->count)
+			q->tail = page;
+	}
+	q->count++;
 }
 
 static uint32_t queue_pop(struct pending *p, struct pending_queue *q)
@@ -40,14 +64,14 @@ static uint32_t queue_pop(struct pending *p, struct pending_queue *q)
 	return page;
 }
 
-bool pending_add(struct pending *p, uint32_t page, uint64_t now)
+bool pending_add(struct pending *p, uint32_t page, uint64_t asked)
 {
 	unsigned int i;
 
 	if (p->page[page].waiting)
 		return false;
 	p->page[page].waiting = true;
-	p->page[page].asked = now;
+	p->page[page].asked = asked;
 	i = policy_find(p->policies, page);
 	if (p->policies->policy[i].answer != POLICY_NEVER)
 		queue_push(p, &p->queue[i], page);

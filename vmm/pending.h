@@ -20,9 +20,10 @@ struct pending_page {
 };
 
 /*
- * Pages of one policy in the order of their requests. The delay is the same
- * for all of them, so this is also the order in which they are due, and no heap
- * is needed. Linked by page number through struct pending_page.
+ * Pages of one policy in the order of their requests. The delay is the same for all of
+ * them, so this is also the order in which they are due, and no heap is needed. The
+ * request may be that of --prefetch, and so older than others that wait already. Linked
+ * by page number through struct pending_page.
  */
 struct pending_queue {
 	uint32_t head;
@@ -47,8 +48,8 @@ struct release {
 int pending_init(struct pending *p, const struct policy_list *policies,
 		 uint64_t seed);
 void pending_free(struct pending *p);
-/* Returns false if @page waits already: one answer serves both. */
-bool pending_add(struct pending *p, uint32_t page, uint64_t now);
+/* Asked for at the time @asked. Returns false if @page waits already: one answer serves both. */
+bool pending_add(struct pending *p, uint32_t page, uint64_t asked);
 /* When pending_take() has something to give: 0 for at once. */
 uint64_t pending_due(const struct pending *p);
 /* Call until it returns false. */

@@ -6,6 +6,7 @@
 
 static const char stats[] = "@stats ";
 static const char evict[] = "@evict ";
+static const char save[] = "@save";
 
 void result_init(struct result *r, struct output *out,
 		 const struct result_commands *commands, void *opaque)
@@ -23,7 +24,8 @@ static bool begins_as(const struct result *r, const char *command)
 
 static bool may_be_command(const struct result *r)
 {
-	return r->size < RESULT_COMMAND_MAX && (begins_as(r, stats) || begins_as(r, evict));
+	return r->size < RESULT_COMMAND_MAX && (begins_as(r, stats) || begins_as(r, evict) ||
+						 begins_as(r, save));
 }
 
 static void flush(struct result *r)
@@ -82,9 +84,21 @@ static bool answer_evict(struct result *r)
 	return true;
 }
 
+static bool answer_save(struct result *r)
+{
+	size_t n = r->size - 1;
+
+	if (n && r->line[n - 1] == '\r')
+		n--;
+	if (n != strlen(save) || !begins_as(r, save))
+		return false;
+	r->commands->save(r->opaque, r->out);
+	return true;
+}
+
 static void end_line(struct result *r)
 {
-	if (answer_stats(r) || answer_evict(r))
+	if (answer_stats(r) || answer_evict(r) || answer_save(r))
 		r->size = 0;
 	else
 		flush(r);

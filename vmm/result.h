@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The result channel: what the guest writes goes to a file, but a line
- * "@stats NAME", "@evict on" or "@evict off" is a command and is replaced by its
+ * "@stats NAME", "@evict on", "@evict off" or "@save" is a command and is replaced by its
  * answer. NAME is made of letters, digits and "._-"; any other line is no command.
  */
 #ifndef APFVM_RESULT_H
@@ -14,10 +14,11 @@
 
 #define RESULT_COMMAND_MAX	128
 
-/* Each writes the answer, a whole line, to @out. */
+/* Each writes the answer, a whole line, to @out. save: the VM is to be saved. */
 struct result_commands {
 	void (*stats)(void *opaque, const char *name, struct output *out);
 	void (*evict)(void *opaque, bool on, struct output *out);
+	void (*save)(void *opaque, struct output *out);
 };
 
 /*

@@ -224,13 +224,13 @@ int state_open(struct state *state, const char *name)
 	return 0;
 }
 
-int state_read_ordinary(const struct state *state, uint64_t offset, void *to)
+int state_read_ordinary(const struct state *state, uint64_t offset, void *to, size_t size)
 {
-	return read_all_at(state->fd, to, state->header.page_size,
-			   state->header.memory + offset);
+	return read_all_at(state->fd, to, size, state->header.memory + offset);
 }
 
 int state_read_cold(const struct state *state, uint64_t offset, void *to)
 {
-	return state_read_ordinary(state, state->header.mem_mib * MIB + offset, to);
+	return state_read_ordinary(state, state->header.mem_mib * MIB + offset, to,
+				   state->header.page_size);
 }

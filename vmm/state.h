@@ -91,8 +91,11 @@ void state_get_name(struct state *state, const char *what);
 /* Returns -1, once it has been said, if a record was bad. */
 int state_records_good(struct state *state);
 
-/* A page into @to, by its place in ordinary or in cold memory. */
-int state_read_ordinary(const struct state *state, uint64_t offset, void *to);
+/*
+ * A page into @to, by its place in ordinary or in cold memory. Ordinary memory may come
+ * in pages of another @size.
+ */
+int state_read_ordinary(const struct state *state, uint64_t offset, void *to, size_t size);
 int state_read_cold(const struct state *state, uint64_t offset, void *to);
 static inline bool state_has_cold(const struct state *state, uint64_t offset)
 {

@@ -68,7 +68,7 @@ static uint64_t place_of(const struct uffd *u, uint32_t page)
 static int get_ordinary(struct uffd *u, uint64_t offset)
 {
 	if (u->from)
-		return state_read_ordinary(u->from, offset, u->page);
+		return state_read_ordinary(u->from, offset, u->page, u->page_size);
 	memset(u->page, 0, u->page_size);
 	return 0;
 }
@@ -129,8 +129,10 @@ static int wake(struct uffd *u, uint64_t address)
  * EEXIST: the page is there already, from an answer that crossed this request
  * on its way; who asked still has to be woken.
  */
-static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
+static int answer_page(struct uffd *u, const struct arrival *arrival)
 {
+	enum policy_answer how = arrival->answer;
+	uint32_t page = arrival->page;
 	uint64_t address = address_of(u, page);
 	int ret;
 
@@ -149,7 +151,10 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 		return -1;
 	if (ret)
 		return say_errno("userfaultfd: cannot answer for page %" PRIu32, page);
-	if (how == POLICY_SERVE) {
+	if (arrival->prefetched) {
+		count(&u->counts.prefetched);
+		marks_add(&u->marks, MARK_PREFETCH, page);
+	} else if (how == POLICY_SERVE) {
 		count(&u->counts.served);
 		marks_add(&u->marks, MARK_SERVE, page);
 	} else {
@@ -160,16 +165,30 @@ static int answer_page(struct uffd *u, uint32_t page, enum policy_answer how)
 }
 
 /* Who holds the lock takes pages away, and no page may go between its copy and its answer. */
-static int answer_locked(struct uffd *u, uint32_t page, enum policy_answer how)
+static int answer_locked(struct uffd *u, const struct arrival *arrival)
 {
 	int ret;
 
 	if (!u->kept)
-		return answer_page(u, page, how);
+		return answer_page(u, arrival);
 	pthread_mutex_lock(&u->kept->lock);
-	ret = answer_page(u, page, how);
+	ret = answer_page(u, arrival);
 	pthread_mutex_unlock(&u->kept->lock);
 	return ret;
+}
+
+/*
+ * A request may cross the page that it asks for. If that is on the wire, its answer wakes
+ * who asked; if it was prefetched, there is no other answer.
+ */
+static bool has_crossed(struct uffd *u, uint32_t page)
+{
+	if (wire_carries(&u->wire, page))
+		return true;
+	if (!prefetch_has_come(&u->prefetch, page))
+		return false;
+	wake(u, address_of(u, page));
+	return true;
 }
 
 static void take_request(struct uffd *u, const struct uffd_msg *msg, uint64_t now)
@@ -178,6 +197,11 @@ static void take_request(struct uffd *u, const struct uffd_msg *msg, uint64_t no
 
 	if (msg->event != UFFD_EVENT_PAGEFAULT)
 		return;
+	if (has_crossed(u, page)) {
+		count(&u->counts.repeated);
+		return;
+	}
+	now = prefetch_overtake(&u->prefetch, page, now);
 	if (pending_add(&u->pending, page, now)) {
 		count(&u->counts.requests);
 		marks_add(&u->marks, MARK_REQUEST, page);
@@ -207,17 +231,15 @@ static int take_requests(struct uffd *u, uint64_t now)
  */
 static uint64_t answer_due(struct uffd *u, uint64_t now)
 {
-	struct release *release = &u->release;
-	uint32_t i;
+	struct arrival arrival;
 
-	while (pending_take(&u->pending, now, release)) {
-		for (i = 0; i < release->count; i++) {
-			if (answer_locked(u, release->page[i], release->answer))
-				return 0;
-			now = clock_ns();
-			if (take_requests(u, now))
-				return 0;
-		}
+	while (wire_take(&u->wire, now, &arrival)) {
+		if (answer_locked(u, &arrival))
+			return 0;
+		now = clock_ns();
+		prefetch_ask(&u->prefetch, now);
+		if (take_requests(u, now))
+			return 0;
 	}
 	return now;
 }
@@ -230,7 +252,7 @@ static uint64_t answer_due(struct uffd *u, uint64_t now)
 static bool wait_for_request(struct uffd *u, uint64_t now, const sigset_t *kick_allowed)
 {
 	struct pollfd poll = { .fd = u->fd, .events = POLLIN };
-	uint64_t due = pending_due(&u->pending);
+	uint64_t due = wire_due(&u->wire);
 	struct timespec timeout = { .tv_sec = 0 };
 
 	if (due > now && due != PENDING_NEVER) {
@@ -251,6 +273,7 @@ static void *thread(void *arg)
 	prctl(PR_SET_TIMERSLACK, 1);
 	pthread_sigmask(SIG_BLOCK, NULL, &kick_allowed);
 	sigdelset(&kick_allowed, SIGNAL_KICK);
+	prefetch_ask(&u->prefetch, now);
 	while (!__atomic_load_n(&u->stopping, __ATOMIC_ACQUIRE)) {
 		bool requested = wait_for_request(u, now, &kick_allowed);
 
@@ -281,16 +304,19 @@ static int alloc_buffers(struct uffd *u)
 	return 0;
 }
 
-int uffd_prepare(struct uffd *u, const struct policy_list *policies, size_t marks)
+int uffd_prepare(struct uffd *u, const struct policy_list *policies, size_t marks,
+		 uint64_t mbit)
 {
 	if (alloc_buffers(u) || marks_create(&u->marks, marks) ||
 	    pending_init(&u->pending, policies, u->seed))
 		return say_error("no memory for the cold region's server");
+	wire_init(&u->wire, &u->pending, &u->prefetch, u->page_size, mbit);
 	return 0;
 }
 
 void uffd_free(struct uffd *u)
 {
+	prefetch_free(&u->prefetch);
 	pending_free(&u->pending);
 	marks_destroy(&u->marks);
 	free(u->step);
@@ -328,6 +354,7 @@ struct uffd_counts uffd_read_counts(const struct uffd *u, uint64_t *waiting)
 
 	now.served = __atomic_load_n(&u->counts.served, __ATOMIC_ACQUIRE);
 	now.failed = __atomic_load_n(&u->counts.failed, __ATOMIC_ACQUIRE);
+	now.prefetched = __atomic_load_n(&u->counts.prefetched, __ATOMIC_RELAXED);
 	now.requests = __atomic_load_n(&u->counts.requests, __ATOMIC_ACQUIRE);
 	now.repeated = __atomic_load_n(&u->counts.repeated, __ATOMIC_ACQUIRE);
 	if (waiting)

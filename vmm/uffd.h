@@ -15,18 +15,24 @@
 #include "marks.h"
 #include "pending.h"
 #include "policy.h"
+#include "prefetch.h"
+#include "wire.h"
 
 struct kept;
 struct options;
 struct state;
 struct vm;
 
-/* "repeated": requests for a page that waits already, not in "requests". */
+/*
+ * "repeated": requests for a page that waits already, not in "requests". "prefetched":
+ * pages that came before they were asked for, not in "served".
+ */
 struct uffd_counts {
 	uint64_t requests;
 	uint64_t repeated;
 	uint64_t served;
 	uint64_t failed;
+	uint64_t prefetched;
 };
 
 /* Eight words of a page: the compiler adds them by vector instructions. */
@@ -50,7 +56,8 @@ typedef uint64_t uffd_words __attribute__((vector_size(64)));
  * @page:	the page being answered
  * @step:	what each word of a page adds to its first one
  * @pending:	who waits
- * @release:	whose turn it is
+ * @prefetch:	what comes without being asked for
+ * @wire:	whose turn it is
  * @marks:	for --marks
  * @stopping:	the thread is to end
  * @started:	the thread is there
@@ -74,7 +81,8 @@ struct uffd {
 	uffd_words *page;
 	uffd_words *step;
 	struct pending pending;
-	struct release release;
+	struct prefetch prefetch;
+	struct wire wire;
 	struct marks marks;
 	bool stopping;
 	bool started;
@@ -82,8 +90,12 @@ struct uffd {
 	struct uffd_counts counts;
 };
 
-/* The server's own part, for whoever has a userfaultfd. @marks: room for so many. */
-int uffd_prepare(struct uffd *u, const struct policy_list *policies, size_t marks);
+/*
+ * The server's own part, for whoever has a userfaultfd. @marks: room for so many. @mbit: of
+ * the wire, or 0.
+ */
+int uffd_prepare(struct uffd *u, const struct policy_list *policies, size_t marks,
+		 uint64_t mbit);
 void uffd_free(struct uffd *u);
 
 /* uffd_setup.c: of a VM's memory, and, with --pages-socket, served elsewhere. */

@@ -95,8 +95,10 @@ static int set_up(struct uffd *u, const struct options *opt)
 
 	if (open_userfaultfd(u) || enable(u, wants_poison(&opt->policies)) || register_region(u))
 		return -1;
+	if (opt->prefetch && prefetch_read(&u->prefetch, opt->prefetch, &opt->policies))
+		return -1;
 	if (!opt->pages_socket)
-		return uffd_prepare(u, &opt->policies, marks);
+		return uffd_prepare(u, &opt->policies, marks, opt->bandwidth);
 	u->connection = hand_over(u, opt->pages_socket);
 	return u->connection < 0 ? -1 : 0;
 }

@@ -15,7 +15,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable
 
-MODULES = ("levels", "backings", "workloads", "postcopy", "guests", "parallel", "profile", "memory")
+MODULES = ("levels", "backings", "restore", "workloads", "postcopy", "guests", "parallel", "profile", "memory")
 # First word of many a case: who touches the missing pages, the tasks or the guest's kernel for them.
 FAULTS = ("user-faults", "kernel-faults")
 

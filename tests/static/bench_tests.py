@@ -2,7 +2,7 @@
 """The benchmark's arithmetic, on numbers that can be checked by hand."""
 
 from bench import cases, page, ranks, report, rows
-from bench.cases import levels, levels_report
+from bench.cases import levels, levels_report, restore
 from lab.harness import test
 
 FIELDS = ["case", "level", "vcpus", "tasks", "page_ms", "metric", "unit", "value", "low", "high",
@@ -72,6 +72,38 @@ def boots():
     for vcpus in (1, 2, 4):
         of = [run.page_ms for run in levels.runs(True, lambda name: True) if run.vcpus == vcpus]
         assert len(set(of)) <= 15, "apfvm takes 15 policies"
+
+
+@test("bench: how much of a restore's work is done by a time")
+def restore_done_by():
+    times = [10, 20, 30, *range(40, 102)]
+    assert len(times) == 65
+    part = restore.VISITS * restore.TASKS / 64
+    assert restore.done_by(times, 5) == part / 2
+    assert restore.done_by(times, 25) == 2.5 * part
+    assert restore.done_by(times, 200) == restore.VISITS * restore.TASKS
+
+
+@test("bench: a restore to which APF adds nothing is told as such")
+def restore_verdict():
+    one = restore.Restore(*restore.POINTS[0])
+
+    def of(way, off, kernel):
+        return [sample(value, metric, level, one.case(way), restore.TASKS, one.page_ms)
+                for level, value in (("off", off), ("kernel", kernel), ("halt", off))
+                for metric, _ in restore.FIGURES]
+    figures = zip(restore.WAYS, ((900, 300), (105, 100), (10, 13), (100, 200)))
+    # 2 ms for each 64th of the work: 3 ms are no difference.
+    found = table(sample(128, "work", "ceiling", one.case("4 KiB"), restore.TASKS, one.page_ms),
+                  *[row for way, (off, kernel) in figures for row in of(way, off, kernel)])
+    said = restore.verdict(found, one)
+    assert "time at kernel): 4 KiB (3.00)." in said, said
+    assert "than the figures tell: 2 MiB (1.05), prefetched (0.77)." in said, said
+    assert "longer: 3/4 prefetched (0.50)." in said, said
+    body = restore.sections(found)[0].body
+    assert said in body and body.count("<tr>") == 1 + 3 * len(restore.WAYS) + 1, body
+    assert said in "".join(restore.summary(found))
+    assert not restore.sections(table(sample(1))) and not restore.summary(table(sample(1)))
 
 
 @test("bench: summary.md is what make report makes of the recorded run")

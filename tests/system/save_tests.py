@@ -6,7 +6,7 @@ import json
 
 from lab import kernel, paths
 from lab.harness import test
-from lab.result import sum_stats
+from lab.result import parse, sum_stats
 from tests.lives import NEXT_LIVES, TOKENS
 from tests.vm import BY_VMM, Vm, check, check_silent, expect, run
 
@@ -132,6 +132,53 @@ def saved_with_a_cpu_offline():
     check_all_woken(outcome)
 
 
+# Each way from the same file. The result of the first is that of the VM that was saved.
+WAYS = """
+vmm
+cp /out/status /out/statuses
+restore()
+{
+	name=$1
+	shift
+	apfvm --restore /tmp/vm --policy ram:delay=0.5 --bandwidth 10000 --console /out/console.$name \\
+		--result /out/result.$name "$@" 2>>/out/vmm.err
+	echo $? | tee -a /out/statuses >/out/status
+}
+restore touched --marks /tmp/list
+restore prefetched --prefetch /tmp/list --marks /out/marks
+restore none --huge
+echo 64 >/proc/sys/vm/nr_hugepages || exit 96
+restore huge --huge
+"""
+
+
+@test("restored_with_a_list_and_in_huge_pages", seconds=60)
+def restored_with_a_list_and_in_huge_pages():
+    """The second restore asks for little, since what the first one asked for comes by itself.
+
+    Where the host has no huge pages, that cannot be had.
+    """
+    outcome = run("restored_with_a_list_and_in_huge_pages", Vm(
+        cold=0, policy=(), args=(*MEM, "--save", "/tmp/vm"), timeout=300, script=WAYS, steps=(
+            "keep --tasks 8 --pages 64 --move 8 --visits 128 --bystander", "sleep 1000", "save",
+            "begin", "sleep 5000", "stats worked", "stop", "ps-d", "apf")))
+    assert outcome.read("statuses").split() == ["6", "0", "0", "1", "0"], outcome.read("vmm.err")
+    worked, listed = {}, {}
+    for name in ("touched", "prefetched", "huge"):
+        outcome.records = parse(outcome.read(f"result.{name}"), name)
+        check(outcome)
+        worked[name], listed[name] = outcome.record("worked"), outcome.record("end")["uffd"]["requests"]
+    touched, prefetched, huge = (worked[name]["uffd"] for name in worked)
+    pages = 8 * 64
+    expect(touched, requests=(pages, None), prefetched=0, waiting=0)
+    # The list has all that the first one asked for until its end.
+    expect(prefetched, requests=(0, pages // 2), waiting=0, prefetched=(pages, listed["touched"]))
+    expect(huge, requests=(4, 64), prefetched=0, waiting=0)
+    expect(sum_stats(worked["touched"]), apf_announced=(pages // 2, None))
+    events = [json.loads(line)["ev"] for line in outcome.read("marks").splitlines()]
+    assert events.count("prefetch") >= prefetched["prefetched"], events
+
+
 BAD_FILES = r"""
 apfvm --kernel /boot/saved --apf on --cold 8 --save /tmp/vm --save-after 1 2>/out/vmm.err
 echo $? >/out/statuses
@@ -157,6 +204,10 @@ change XXXX {records}
 bad /tmp/vm --cpus 2
 bad /tmp/vm --mem 32
 bad /tmp/vm --kernel /boot/saved
+bad /tmp/vm --huge
+bad /tmp/vm --prefetch /tmp/none
+bad /tmp/vm --prefetch /dev/null
+bad /tmp/vm --prefetch /tmp/none --save /tmp/again
 ls /tmp/*.tmp >>/out/statuses 2>/dev/null
 tail -n 1 /out/statuses >/out/status
 true
@@ -165,7 +216,9 @@ true
 HEADER = 96
 WHY = ("/tmp/none: No such file", "not a VM saved by apfvm", "has 5000000 bytes and should have",
        "not a VM saved by apfvm", "version 255", "damaged", "no record 'vcpu'",
-       "--cpus is 1 there, not 2", "--mem is 256 there, not 32", "the VM has its kernel")
+       "--cpus is 1 there, not 2", "--mem is 256 there, not 32", "the VM has its kernel",
+       "--huge: the VM has cold memory", "/tmp/none: No such file", "/dev/null: no page was asked for",
+       "--prefetch: for --restore, no --mapped, --evict, --save")
 
 
 @test("a_file_that_is_no_vm_says_so")

@@ -58,6 +58,7 @@ static const struct bounds {
 	{ &options_table, "seed", 0, UINT64_MAX },
 	{ &options_table, "stop-after", 1, INT32_MAX },
 	{ &options_table, "save-after", 1, INT32_MAX },
+	{ &options_table, "bandwidth", 1, 1000000 },
 	{ &load_options, "offset", 0, 1ULL << 48 },
 	{ &load_options, "length", 1, 1ULL << 48 },
 	{ &load_options, "ipa", 0, 1ULL << 48 },
@@ -76,6 +77,8 @@ static const struct bounds {
 	{ &keep_options, "rest", 0, 999999 },
 	{ &keep_options, "wait", 0, 3600000 },
 	{ &keep_options, "visits", 0, 1 << 30 },
+	{ &keep_options, "stride", 1, 1024 },
+	{ &keep_options, "move", 1, 1 << 20 },
 };
 
 static uint64_t field(const struct option_row *row, const void *from)
@@ -139,9 +142,9 @@ static const struct names {
 	const struct option_table *table;
 	unsigned int count;
 } names[] = {
-	{ &options_table, 32 },
+	{ &options_table, 35 },
 	{ &load_options, 26 },
-	{ &keep_options, 6 },
+	{ &keep_options, 9 },
 };
 
 static void without_options_the_presets_hold(void **state)
@@ -174,6 +177,7 @@ static void without_options_the_presets_hold(void **state)
 	read_one(&keep_options, &into, NULL, NULL, said, sizeof(said));
 	assert_int_equal(into.keep.tasks, 4);
 	assert_int_equal(into.keep.pages, 256);
+	assert_int_equal(into.keep.stride, 1);
 }
 
 static const struct {

@@ -15,7 +15,7 @@
 #define END	"<end>\n"
 
 /*
- * The answers are "<NAME>", "<+>" and "<->"; the last one, without a request, is END.
+ * The answers are "<NAME>", "<+>", "<->" and "<s>"; the last one, without a request, is END.
  */
 static const struct row {
 	const char *in;
@@ -32,6 +32,8 @@ static const struct row {
 	{ "@evict on\n",            "<+>\n" END },
 	{ "@evict off\r\n",         "<->\n" END },
 	{ "@evict on\n@stats a\n",  "<+>\n<a>\n" END },
+	{ "@save\n",               "<s>\n" END },
+	{ "@save\r\n@stats a\n",   "<s>\n<a>\n" END },
 	/* Not commands. */
 	{ "",                       END },
 	{ "\n\n",                   "\n\n" END },
@@ -59,6 +61,11 @@ static const struct row {
 	{ "@evict on off\n",        "@evict on off\n" END },
 	{ "@evicton\n",             "@evicton\n" END },
 	{ "@evict a\n",             "@evict a\n" END },
+	{ "@sav\n",                "@sav\n" END },
+	{ "@saved\n",              "@saved\n" END },
+	{ "@save a\n",             "@save a\n" END },
+	{ "@save\r\r\n",           "@save\r\r\n" END },
+	{ "@save",                 "@save\n" END },
 	/* A line that the guest did not finish. */
 	{ "x",                      "x\n" END },
 	{ "x\ny",                   "x\ny\n" END },
@@ -88,7 +95,15 @@ static void answer_evict(void *opaque, bool on, struct output *out)
 	output_write(out, on ? "<+>\n" : "<->\n", 4);
 }
 
-static const struct result_commands commands = { .stats = answer, .evict = answer_evict };
+static void answer_save(void *opaque, struct output *out)
+{
+	(void)opaque;
+	output_write(out, "<s>\n", 4);
+}
+
+static const struct result_commands commands = {
+	.stats = answer, .evict = answer_evict, .save = answer_save,
+};
 
 static void start(struct fixture *f)
 {
