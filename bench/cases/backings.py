@@ -27,7 +27,8 @@ SAVE_WAIT_MS, SWAP_WAIT_MS = 1000, 500
 LATENCIES, LATENCIES_QUICK = (0.1, 0.5, 2, 10), (0.1, 2)
 # Cold memory of its own that is paged out, to compare private with shared memory.
 COLD_PAGES, COLD_MEM_MIB = 2048, 64
-COLD_BACKING = {"swap, anonymous": "anon", "swap, shared": "shmem"}
+ANONYMOUS = "swap, anonymous"
+COLD_BACKING = {ANONYMOUS: "anon", "swap, shared": "shmem"}
 READ_AHEAD = {"snapshot": 4, "snapshot+read-ahead": 128, "snapshot+no-read-ahead": 0}
 FULL_SPEED = 0.9
 
@@ -229,17 +230,22 @@ ended 0
 """
 
 
-def swap_scenario(backing, turn):
+def swapped(backing, names):
+    """A VM after the other, one per level."""
     cold = COLD_BACKING.get(backing.case)
     limit = COLD_MEM_MIB if cold else MEM_MIB // 2
     lines = [prelude(int(backing.page_ms * 1e6), 512), SWAP.format(limit=limit, left=LEFT_KIB)]
-    for name in machine.rotated(turn):
+    for name in names:
         level = machine.LEVELS[name]
         arguments = (cold_arguments(level, cold) if cold else
                      boot_arguments(level, SWAP_WAIT_MS))
         lines.append(SWAPPED.format(name=name, level=level.words(), arguments=arguments,
                                     page_out="" if name == "ceiling" else "page_out"))
     return "".join(lines)
+
+
+def swap_scenario(backing, turn):
+    return swapped(backing, machine.rotated(turn))
 
 
 # --- a server of pages in another process, by a socket ---
@@ -283,7 +289,7 @@ KINDS = {
     "snapshot+read-ahead": (snapshot_scenario, kept_read),
     "snapshot+no-read-ahead": (snapshot_scenario, kept_read),
     "swap": (swap_scenario, kept_read),
-    "swap, anonymous": (swap_scenario, run_read),
+    ANONYMOUS: (swap_scenario, run_read),
     "swap, shared": (swap_scenario, run_read),
     "socket": (socket_scenario, run_read),
 }
@@ -310,7 +316,7 @@ WORDS = {
     "snapshot+no-read-ahead": "The same with read-ahead turned off",
     "swap": "A VM runs in a memory cgroup of half its memory. While it is idle the host moves all its "
             "memory to swap (`memory.reclaim`); then 8 tasks do the same work",
-    "swap, anonymous": "A VM's cold memory of 8 MiB is filled and moved to swap; then 8 tasks visit it once",
+    ANONYMOUS: "A VM's cold memory of 8 MiB is filled and moved to swap; then 8 tasks visit it once",
     "swap, shared": "The same with cold memory that is shared (a memfd)",
     "socket": "Another process serves 512 pages; it has the userfaultfd, which came over a socket",
 }

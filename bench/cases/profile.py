@@ -2,14 +2,17 @@
 """Where the instructions of a fault go: QEMU logs each one, and symbols name its function.
 
 Also how many instructions APF adds to a stage-2 fault whose page the host has.
+
+Pages come from a server (userfaultfd), or from swap, where they are read from null_blk.
 """
 
 import functools
+import itertools
 import statistics
 from collections import Counter
 
 from bench import execlog, page
-from bench.cases import FAULTS, Boot, levels, machine
+from bench.cases import FAULTS, Boot, backings, levels, machine
 from bench.page import Section
 from bench.rows import Sample
 from lab.result import ResultError
@@ -17,14 +20,17 @@ from lab.result import ResultError
 TASKS, SKIP, MEGABYTES = 8, 64, 400
 CASES = dict(zip(FAULTS, (("off", "kernel"), ("kernel",))))
 PAGE_MS = (2, 0.1)
+# Of a VM that was paged out, the pages of its own kernel come first.
+SWAP, SWAP_MS, SWAP_SKIP = "swap", 0.1, 1200
 PRESENT_SKIP, PRESENT_MEGABYTES, PRESENT_MIB = 64, 40, 8
 # A file of zeros in memory: not what the guest expects to find, and it says so, which is no matter.
 PRESENT = """\
 dd if=/dev/zero of=/tmp/cold bs=1M count={mib} 2>/dev/null
 {vm}"""
 PRESENT_METRICS = ("stage-2 fault, page present", "of them APF")
-# Once per page that the server brings: what all else is divided by.
-PER_PAGE = "mfill_atomic_copy"
+# Once per page that comes: what all else is divided by.
+PER_PAGE = {SWAP: "swap_read_folio"}
+PER_PAGE_OF_SERVER = "mfill_atomic_copy"
 TOP = 15
 
 # Beginning of an object's path -> what it is called here; the first that fits.
@@ -48,6 +54,10 @@ def group_of(path):
     return next((called for start, called in GROUPS if path.startswith(start)), "other")
 
 
+def levels_of(case):
+    return CASES.get(case, ("off", "kernel"))
+
+
 def name_of(case, level, page_ms):
     return f"profile-{case}-{level}-{page_ms:g}ms"
 
@@ -56,7 +66,13 @@ def work(case, page_ms):
     return levels.Job([levels.Run(1, TASKS, page_ms, kernel=case == FAULTS[1])])
 
 
+def per_page(case):
+    return PER_PAGE.get(case, PER_PAGE_OF_SERVER)
+
+
 def scenario(case, level, page_ms):
+    if case == SWAP:
+        return backings.swapped(backings.Backing(backings.ANONYMOUS, page_ms), (level,))
     job = work(case, page_ms)
     return machine.start(1) + machine.vm("profile", machine.LEVELS[level], job.steps(level), 1,
                                          job.cold_mib(), job.policies(level))
@@ -70,7 +86,7 @@ def functions():
 class Profile:
     """Instructions by mode and function, between the first page and the last in the log."""
 
-    def __init__(self, log):
+    def __init__(self, log, per_page):
         self.count, self.pages = Counter(), 0
         since = Counter()
         cache = {}
@@ -78,7 +94,7 @@ class Profile:
             name = cache.get(pc)
             if name is None:
                 name = cache[pc] = functions().name(pc)
-            if name == PER_PAGE and pc == functions().start[name]:
+            if name == per_page and pc == functions().start[name]:
                 if self.pages:
                     self.count += since
                 since.clear()
@@ -102,7 +118,7 @@ class Profile:
 def profile_reader(case, level, page_ms):
     def read(out):
         log = out.parent / "exec.log"
-        profile = Profile(log)
+        profile = Profile(log, per_page(case))
 
         def sample(what, value):
             return Sample(f"profile {case}", level, 1, TASKS, page_ms, what, "instructions", value)
@@ -165,14 +181,15 @@ def tracing(symbol, skip, megabytes):
 
 
 def boots(full, chosen):
-    for case, of in CASES.items():
-        for level in of:
-            for page_ms in PAGE_MS:
-                name = name_of(case, level, page_ms)
-                if chosen(name) and (full or page_ms == PAGE_MS[0]):
-                    yield Boot(name, scenario(case, level, page_ms),
-                               profile_reader(case, level, page_ms), machine.host(1), seconds=50,
-                               beside=tracing(PER_PAGE, SKIP, MEGABYTES))
+    every = list(itertools.product(PAGE_MS, CASES)) + [(SWAP_MS, SWAP)]
+    for page_ms, case in every:
+        for level in levels_of(case):
+            name = name_of(case, level, page_ms)
+            if chosen(name) and (full or page_ms == PAGE_MS[0]):
+                yield Boot(name, scenario(case, level, page_ms),
+                           profile_reader(case, level, page_ms), machine.host(1), seconds=50,
+                           beside=tracing(per_page(case), SWAP_SKIP if case == SWAP else SKIP,
+                                          MEGABYTES))
     for level in ("off", "kernel"):
         if chosen(f"present-{level}"):
             yield Boot(f"present-{level}", present_scenario(level), read_present(level),
@@ -181,7 +198,8 @@ def boots(full, chosen):
 
 
 def columns(table):
-    return [(case, level, ms) for ms in PAGE_MS for case, of in CASES.items() for level in of
+    return [(case, level, ms) for ms in PAGE_MS for case in (*CASES, SWAP)
+            for level in levels_of(case)
             if table.get(f"profile {case}", level, 1, TASKS, ms, "all, per fault")]
 
 
@@ -192,7 +210,7 @@ def sections(table):
         head = ("instructions per fault", *(f"{case}, {level}, {ms:g} ms"
                                             for case, level, ms in shown))
         metrics = dict.fromkeys(row["metric"] for row in table.select(
-            case={f"profile {case}" for case in CASES}))
+            case={f"profile {case}" for case in (*CASES, SWAP)}))
         tops = [metric for metric in metrics if metric.endswith("()")]
         groups = [metric for metric in metrics if metric not in tops]
         rows = {metric: [table.value(f"profile {case}", level, 1, TASKS, ms, metric)
@@ -201,7 +219,8 @@ def sections(table):
                  for metric in groups + tops]
         body += page.paragraph(
             "8 tasks on one vCPU. Guest EL0 does 20,000 instructions of work after each page and checks "
-            "the page's content with the rest. Host user is the server of the pages. Again: "
+            "the page's content with the rest. Host user is the server of the pages. With swap there "
+            "is no server, and what the disk (null_blk) does is in the host's kernel. Again: "
             "`make bench T=profile`.")
         body += page.table(head, lines[:len(groups)])
         body += page.folded("the host kernel's functions with the most instructions",

@@ -174,6 +174,9 @@ def draw_round(seed, number, config):
         values["exits"] = 0
     if config["failing"] or (values["turn"] == "hotplug" and config["cpus"] == 1):
         values["turn"] = None
+    # Where memory is missing, a CPU may go before the thread that belongs to it has been started.
+    if (config["life"] == "saved" or config["evict"]) and values["turn"] == "hotplug":
+        values["pin"] = "none" if values["pin"] == "each" else values["pin"]
     # A write to a read-only slot is an MMIO exit, and apfvm has no device there.
     if config["churn"] == "ro":
         values.update(write=False, exits=0)
