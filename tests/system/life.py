@@ -14,7 +14,7 @@ from tests.vm import AFTERMATH, Vm, check, check_aftermath, command_line, expect
 IDLE = ("ps-d", "apf", "stats idle", "sleep 4500")
 IDLE_PERCENT = 1
 
-# What the VMM's threads have run, in ns, in a second of virtual time.
+# What the VMM's threads have run, in ns, in each of two seconds of virtual time.
 SCENARIO = """
 seen() {{ grep -q "$1" /out/result 2>/dev/null; }}
 until_seen() {{ until seen "$1" || [ -e /out/status ]; do sleep 0.05; done; }}
@@ -25,8 +25,10 @@ vmm &
 until_seen '"stats":"idle"'
 sleep 2
 ran >/out/ran
-sleep 1
-ran >>/out/ran
+for second in 1 2; do
+	sleep 1
+	ran >>/out/ran
+done
 wait
 """ + AFTERMATH
 
@@ -50,8 +52,9 @@ def live(name, *boots, before="", meanwhile="", args=(), appends=(),
 
 
 def check_idle(outcome):
-    first, last = map(int, outcome.read("ran").split())
-    percent = (last - first) / 1e7
+    # What a guest does once, such as to balance its tasks after CPUs came, is in one second only.
+    ran = list(map(int, outcome.read("ran").split()))
+    percent = min(last - first for first, last in itertools.pairwise(ran)) / 1e7
     assert percent < IDLE_PERCENT, f"an idle guest costs {percent:.2f} % of a CPU"
 
 
