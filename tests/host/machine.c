@@ -14,10 +14,6 @@
 
 #define GIC_DIST_IPA	UINT64_C(0x08000000)
 #define GIC_REDIST_IPA	UINT64_C(0x080a0000)
-#define NOBODY_IPA	UINT64_C(0x0a000000)
-
-#define CORE_REG(field)	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | \
-			 KVM_REG_ARM_CORE_REG(field))
 
 __asm__(".pushsection .rodata\n"
 	".balign 4\n"
@@ -81,35 +77,40 @@ void machine_open(void)
 	check(machine.run != MAP_FAILED);
 }
 
-static void add_slot(uint32_t number, uint64_t ipa, uint64_t size, void *host)
+void set_slot(int vm, uint32_t slot, uint64_t ipa, void *host, uint64_t size)
 {
-	struct kvm_userspace_memory_region slot = {
-		.slot = number,
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
 		.guest_phys_addr = ipa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
 
-	check(!ioctl(machine.vm, KVM_SET_USER_MEMORY_REGION, &slot));
+	check(!ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region));
 }
 
 void add_memory(void)
 {
-	add_slot(0, MEMORY_IPA, MEMORY_SIZE, memory);
+	set_slot(machine.vm, 0, MEMORY_IPA, memory, MEMORY_SIZE);
 }
 
 void add_block_at(uint64_t ipa)
 {
-	add_slot(1, ipa, sysconf(_SC_PAGESIZE), machine.block);
+	set_slot(machine.vm, 1, ipa, machine.block, sysconf(_SC_PAGESIZE));
+}
+
+void init_vcpu_of(int vm, int vcpu)
+{
+	struct kvm_vcpu_init init;
+
+	check(!ioctl(vm, KVM_ARM_PREFERRED_TARGET, &init));
+	init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
+	check(!ioctl(vcpu, KVM_ARM_VCPU_INIT, &init));
 }
 
 void init_vcpu(void)
 {
-	struct kvm_vcpu_init init;
-
-	check(!ioctl(machine.vm, KVM_ARM_PREFERRED_TARGET, &init));
-	init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
-	check(!ioctl(machine.vcpu, KVM_ARM_VCPU_INIT, &init));
+	init_vcpu_of(machine.vm, machine.vcpu);
 }
 
 void set_device_attr(int fd, uint32_t group, uint64_t attr, void *value)
@@ -121,19 +122,25 @@ void set_device_attr(int fd, uint32_t group, uint64_t attr, void *value)
 	check(!ioctl(fd, KVM_SET_DEVICE_ATTR, &set));
 }
 
-void add_gic(void)
+int create_gic(int vm)
 {
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };
 	uint64_t dist = GIC_DIST_IPA, redist = GIC_REDIST_IPA;
 
-	check(!ioctl(machine.vm, KVM_CREATE_DEVICE, &create));
-	machine.gic = create.fd;
-	set_device_attr(machine.gic, KVM_DEV_ARM_VGIC_GRP_ADDR,
+	check(!ioctl(vm, KVM_CREATE_DEVICE, &create));
+	set_device_attr(create.fd, KVM_DEV_ARM_VGIC_GRP_ADDR,
 			KVM_VGIC_V3_ADDR_TYPE_DIST, &dist);
-	set_device_attr(machine.gic, KVM_DEV_ARM_VGIC_GRP_ADDR,
+	set_device_attr(create.fd, KVM_DEV_ARM_VGIC_GRP_ADDR,
 			KVM_VGIC_V3_ADDR_TYPE_REDIST, &redist);
-	set_device_attr(machine.gic, KVM_DEV_ARM_VGIC_GRP_CTRL,
+	set_device_attr(create.fd, KVM_DEV_ARM_VGIC_GRP_CTRL,
 			KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+
+	return create.fd;
+}
+
+void add_gic(void)
+{
+	machine.gic = create_gic(machine.vm);
 }
 
 void machine_create(void)
@@ -145,11 +152,16 @@ void machine_create(void)
 	check(!try_set(KVM_REG_ARM_VENDOR_HYP_BMAP_2, BMAP_APF));
 }
 
-int try_set(uint64_t reg, uint64_t value)
+int set_reg(int vcpu, uint64_t reg, uint64_t value)
 {
 	struct kvm_one_reg one = { .id = reg, .addr = (uintptr_t)&value };
 
-	return ioctl(machine.vcpu, KVM_SET_ONE_REG, &one) ? errno : 0;
+	return ioctl(vcpu, KVM_SET_ONE_REG, &one) ? errno : 0;
+}
+
+int try_set(uint64_t reg, uint64_t value)
+{
+	return set_reg(machine.vcpu, reg, value);
 }
 
 int try_get(uint64_t reg, uint64_t *value)

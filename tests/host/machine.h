@@ -13,6 +13,8 @@
 #define MEMORY_IPA	UINT64_C(0x80000000)
 #define MEMORY_SIZE	0x10000
 #define BLOCK_IPA	(MEMORY_IPA + 0x8000)
+/* Where nothing is: a store there ends KVM_RUN. */
+#define NOBODY_IPA	UINT64_C(0x0a000000)
 #define BMAP_APF	(UINT64_C(1) << KVM_REG_ARM_VENDOR_HYP_BIT_APF)
 #define ENABLE_WORD	(BLOCK_IPA | KVM_APF_ENABLE_KERNEL | KVM_APF_ENABLE_ON)
 
@@ -26,6 +28,9 @@
 #define SYSREG(op0, op1, crn, crm, op2) \
 	((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
 #define ICC_AP1R0_EL1	SYSREG(3, 0, 12, 9, 0)
+
+#define CORE_REG(field)	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | \
+			 KVM_REG_ARM_CORE_REG(field))
 
 /* In the guest; x0: an address where nobody is, x1: an INTID or 0. */
 extern const char guest_code[], guest_code_end[];
@@ -42,6 +47,13 @@ extern struct machine {
 /* Ends the case, as one that failed. */
 _Noreturn void failed(const char *file, int line, const char *what);
 #define check(holds) do { if (!(holds)) failed(__FILE__, __LINE__, #holds); } while (0)
+
+/* These four are for any VM: they take its file, or that of its vCPU. */
+int create_gic(int vm);
+void set_slot(int vm, uint32_t slot, uint64_t ipa, void *host, uint64_t size);
+void init_vcpu_of(int vm, int vcpu);
+/* Returns 0, or errno. */
+int set_reg(int vcpu, uint64_t reg, uint64_t value);
 
 /* VM, and a vCPU that is not initialised. Closes what was before. */
 void machine_open(void);

@@ -30,9 +30,6 @@
 #include "machine.h"
 #include "silent_code.h"
 
-#define GIC_DIST_IPA	UINT64_C(0x08000000)
-#define GIC_REDIST_IPA	UINT64_C(0x080a0000)
-#define NOBODY_IPA	UINT64_C(0x0a000000)
 #define CODE_IPA	UINT64_C(0x80000000)
 #define DATA_IPA	UINT64_C(0x80100000)
 
@@ -41,9 +38,6 @@
 #define PAGE_SIZE	4096
 #define STACK_SIZE	(256 * 1024)
 #define PATIENCE_S	60
-
-#define CORE_REG(field)	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | \
-			 KVM_REG_ARM_CORE_REG(field))
 
 /* In the guest; x0: a page, x1: an address where nobody is, x2: the size of a page. */
 __asm__(".pushsection .rodata\n"
@@ -84,53 +78,17 @@ static uint32_t content(unsigned int number, unsigned int page)
 	return number * PAGES + page + 1;
 }
 
-static void set_reg(const struct silent_vm *vm, uint64_t reg, uint64_t value)
-{
-	struct kvm_one_reg one = { .id = reg, .addr = (uintptr_t)&value };
-
-	check(!ioctl(vm->vcpu, KVM_SET_ONE_REG, &one));
-}
-
-static void add_slot(const struct silent_vm *vm, uint32_t slot, uint64_t ipa, void *host,
-		     uint64_t size)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.guest_phys_addr = ipa,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)host,
-	};
-
-	check(!ioctl(vm->vm, KVM_SET_USER_MEMORY_REGION, &region));
-}
-
 static void add_vcpu(struct silent_vm *vm)
 {
-	struct kvm_vcpu_init init;
-
 	vm->vcpu = ioctl(vm->vm, KVM_CREATE_VCPU, 0);
 	check(vm->vcpu >= 0);
 	vm->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu, 0);
 	check(vm->run != MAP_FAILED);
-	check(!ioctl(vm->vm, KVM_ARM_PREFERRED_TARGET, &init));
-	init.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
-	check(!ioctl(vm->vcpu, KVM_ARM_VCPU_INIT, &init));
-	set_reg(vm, CORE_REG(regs.pc), CODE_IPA);
-	set_reg(vm, CORE_REG(regs.regs[0]), DATA_IPA);
-	set_reg(vm, CORE_REG(regs.regs[1]), NOBODY_IPA);
-	set_reg(vm, CORE_REG(regs.regs[2]), PAGE_SIZE);
-}
-
-static void add_vgic(struct silent_vm *vm)
-{
-	struct kvm_create_device create = { .type = KVM_DEV_TYPE_ARM_VGIC_V3 };
-	uint64_t dist = GIC_DIST_IPA, redist = GIC_REDIST_IPA;
-
-	check(!ioctl(vm->vm, KVM_CREATE_DEVICE, &create));
-	vm->gic = create.fd;
-	set_device_attr(vm->gic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_DIST, &dist);
-	set_device_attr(vm->gic, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_VGIC_V3_ADDR_TYPE_REDIST, &redist);
-	set_device_attr(vm->gic, KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+	init_vcpu_of(vm->vm, vm->vcpu);
+	check(!set_reg(vm->vcpu, CORE_REG(regs.pc), CODE_IPA));
+	check(!set_reg(vm->vcpu, CORE_REG(regs.regs[0]), DATA_IPA));
+	check(!set_reg(vm->vcpu, CORE_REG(regs.regs[1]), NOBODY_IPA));
+	check(!set_reg(vm->vcpu, CORE_REG(regs.regs[2]), PAGE_SIZE));
 }
 
 static void create_vm(struct silent_vm *vm)
@@ -138,9 +96,10 @@ static void create_vm(struct silent_vm *vm)
 	vm->vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	check(vm->vm >= 0);
 	add_vcpu(vm);
-	add_vgic(vm);
-	add_slot(vm, 0, CODE_IPA, code, PAGE_SIZE);
-	add_slot(vm, 1, DATA_IPA, data + (size_t)vm->number * PAGES * PAGE_SIZE, PAGES * PAGE_SIZE);
+	vm->gic = create_gic(vm->vm);
+	set_slot(vm->vm, 0, CODE_IPA, code, PAGE_SIZE);
+	set_slot(vm->vm, 1, DATA_IPA, data + (size_t)vm->number * PAGES * PAGE_SIZE,
+		 PAGES * PAGE_SIZE);
 }
 
 /* The page of the turn has come, as a store to where nobody is says. */
