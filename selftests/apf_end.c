@@ -11,8 +11,6 @@
 
 #include "apf_test.h"
 
-#define POLL_US		100
-
 /*
  * The userfaultfd alone knows of them. Threads may still be on their way there, and the
  * server, if it is that which reads.

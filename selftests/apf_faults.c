@@ -26,11 +26,6 @@ enum {
 	HOST_CURED,		/* page: it was bad, and was touched */
 };
 
-static void host(u64 what, u64 number)
-{
-	command(CMD_HOST, what << 32 | number, 0);
-}
-
 static u64 aborts_before;
 
 static void check_dirty(struct apf_vm *v, u64 first)
@@ -136,12 +131,12 @@ static void comes(unsigned int page, const char *entry, unsigned int aborts)
 	wait_ready(BIT(guest.token));
 	GUEST_ASSERT(el0_run(page, STORED, entry, 0));
 	if (page % 2)
-		host(HOST_ABORTS, aborts);
+		ask_host(HOST_ABORTS, aborts);
 }
 
 static void announced_once(unsigned int page, const char *entry)
 {
-	host(HOST_COUNT, 0);
+	ask_host(HOST_COUNT, 0);
 	GUEST_ASSERT(!el0_run(page, STORED, entry, 0));
 	comes(page, entry, 1);
 }
@@ -150,7 +145,7 @@ static void announced_once(unsigned int page, const char *entry)
 static void protected(unsigned int page)
 {
 	works_with(page);
-	host(HOST_PROTECT, page);
+	ask_host(HOST_PROTECT, page);
 	loads(page);
 }
 
@@ -163,7 +158,7 @@ static void guest_write_protected(void)
 		protected(page);
 		announced_once(page, el0_store);
 	}
-	host(HOST_DIRTY, 0);
+	ask_host(HOST_DIRTY, 0);
 	GUEST_DONE();
 }
 
@@ -175,13 +170,13 @@ static void guest_protected_and_mapped(void)
 	guest_set_up();
 	for (page = 0; page < 2; page++) {
 		protected(page);
-		host(HOST_COUNT, 0);
+		ask_host(HOST_COUNT, 0);
 		GUEST_ASSERT(!el0_run(page, STORED, el0_store, 0));
-		host(HOST_UNPROTECT, page);
+		ask_host(HOST_UNPROTECT, page);
 		loads(page);
 		comes(page, el0_store, 2);
 	}
-	host(HOST_DIRTY, 0);
+	ask_host(HOST_DIRTY, 0);
 	GUEST_DONE();
 }
 
@@ -196,7 +191,7 @@ static void guest_minor(void)
 	}
 	for (; page < 4; page++)
 		announced_once(page, el0_store);
-	host(HOST_DIRTY, 2);
+	ask_host(HOST_DIRTY, 2);
 	GUEST_DONE();
 }
 
@@ -206,11 +201,11 @@ static void guest_poisoned(void)
 
 	guest_set_up();
 	token = announced(0);
-	host(HOST_POISON, 0);
+	ask_host(HOST_POISON, 0);
 	wait_ready(BIT(token));
-	host(HOST_SOUND, 0);
+	ask_host(HOST_SOUND, 0);
 	works_with(0);
-	host(HOST_CURED, 0);
+	ask_host(HOST_CURED, 0);
 	GUEST_DONE();
 }
 
@@ -224,14 +219,14 @@ static void guest_answered_by_poison(void)
 
 	guest_set_up();
 	token = announced(0);
-	host(HOST_ANSWER_POISON, 0);
+	ask_host(HOST_ANSWER_POISON, 0);
 	wait_ready(BIT(token));
-	host(HOST_SOUND, 0);
+	ask_host(HOST_SOUND, 0);
 	command(CMD_SERVE, 0, 0);
 	if (!el0_run(0, 0, el0_load, 0))
 		wait_ready(BIT(guest.token));
 	loads(0);
-	host(HOST_CURED, 0);
+	ask_host(HOST_CURED, 0);
 	works_with(1);
 	GUEST_DONE();
 }
@@ -258,7 +253,7 @@ static void guest_protected_huge_page(void)
 {
 	guest_set_up();
 	works_with(0);
-	host(HOST_PROTECT, 0);
+	ask_host(HOST_PROTECT, 0);
 	loads(1);
 	GUEST_ASSERT(!el0_run(0, STORED, el0_store, 0));
 	release(0);

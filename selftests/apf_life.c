@@ -13,7 +13,6 @@
 #include "gic.h"
 #include "vgic.h"
 
-#define POLL_US		100
 #define WAKE_INTID	40	/* an SPI */
 
 enum {

@@ -14,7 +14,6 @@
 #include "apf_test.h"
 
 #define MESSAGES	16
-#define POLL_US		100
 
 static unsigned int count_busy_threads(void)
 {

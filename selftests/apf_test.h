@@ -33,6 +33,9 @@
 #include "kvm_util.h"
 #include "processor.h"
 
+/* Between two looks at what somebody else does. */
+#define POLL_US			100
+
 /* In the KVM that is tested; a guest asks by FEATURES. */
 #define APF_INTID		16
 #define APF_VCPUS		8
@@ -315,6 +318,12 @@ void take_interrupts(void);
 static inline void command(enum apf_command cmd, u64 arg0, u64 arg1)
 {
 	GUEST_SYNC3(cmd, arg0, arg1);
+}
+
+/* For hosts that do several things, with a number of 32 bits for each. */
+static inline void ask_host(u64 what, u64 number)
+{
+	command(CMD_HOST, what << 32 | number, 0);
 }
 
 /* apf_cases.c */

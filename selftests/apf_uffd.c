@@ -27,14 +27,9 @@ enum {
 	HOST_SLOT,		/* 0: it is away, 1: it is back */
 };
 
-static void host(u64 what, u64 number)
-{
-	command(CMD_HOST, what << 32 | number, 0);
-}
-
 static void posted(unsigned int unread, unsigned int all)
 {
-	host(HOST_POSTED, unread << 16 | all);
+	ask_host(HOST_POSTED, unread << 16 | all);
 }
 
 static void unregister(struct apf_pages *p)
@@ -144,9 +139,9 @@ static void goes_away(u64 what)
 	unsigned int page;
 
 	post(POSTED);
-	host(HOST_TAKE, POSTED / 2);
+	ask_host(HOST_TAKE, POSTED / 2);
 	posted(POSTED / 2, POSTED);
-	host(what, 0);
+	ask_host(what, 0);
 	wait_ready(BIT(POSTED) - 1);
 	for (page = 0; page < POSTED + 1; page++) {
 		GUEST_ASSERT(el0_run(page, 0, el0_load, 0));
@@ -171,11 +166,11 @@ static void guest_late_reader(void)
 	stay_idle();
 	posted(3, 3);
 	GUEST_ASSERT_EQ(READ_ONCE(block->ready), 0);
-	host(HOST_TAKE, 3);
+	ask_host(HOST_TAKE, 3);
 	posted(0, 3);
-	host(HOST_GIVE, 2);
-	host(HOST_GIVE, 0);
-	host(HOST_GIVE, 1);
+	ask_host(HOST_GIVE, 2);
+	ask_host(HOST_GIVE, 0);
+	ask_host(HOST_GIVE, 1);
 	posted(0, 0);
 	wait_ready(BIT(3) - 1);
 	loads(0);
@@ -189,11 +184,11 @@ static void guest_unasked(void)
 {
 	post(2);
 	posted(2, 2);
-	host(HOST_GIVE, 1);
+	ask_host(HOST_GIVE, 1);
 	posted(1, 1);
 	wait_ready(BIT(1));
 	loads(1);
-	host(HOST_GIVE, 0);
+	ask_host(HOST_GIVE, 0);
 	posted(0, 0);
 	wait_ready(BIT(0));
 	loads(0);
@@ -203,13 +198,13 @@ static void guest_unasked(void)
 static void slot_away(unsigned int read)
 {
 	post(2);
-	host(HOST_TAKE, read);
-	host(HOST_SLOT, 0);
+	ask_host(HOST_TAKE, read);
+	ask_host(HOST_SLOT, 0);
 	posted(2 - read, 2);
-	host(HOST_GIVE, 0);
+	ask_host(HOST_GIVE, 0);
 	posted(read ? 0 : 1, 1);
 	wait_ready(BIT(0));
-	host(HOST_SLOT, 1);
+	ask_host(HOST_SLOT, 1);
 	loads(0);
 	GUEST_DONE();
 }
@@ -227,13 +222,13 @@ static void guest_slot_away_read(void)
 static void guest_forked(void)
 {
 	post(2);
-	host(HOST_FORK, 2);
+	ask_host(HOST_FORK, 2);
 	posted(0, 2);
 	release(0);
 	wait_ready(BIT(0));
 	loads(0);
 	works_with(2);
-	host(HOST_FORK_ENDS, 0);
+	ask_host(HOST_FORK_ENDS, 0);
 	posted(0, 1);
 	release(1);
 	wait_ready(BIT(1));
@@ -248,11 +243,11 @@ static void guest_moved_away(void)
 
 	guest_set_up();
 	old = announced(0);
-	host(HOST_MOVE, 0);
-	host(HOST_FOLLOW, 0);
+	ask_host(HOST_MOVE, 0);
+	ask_host(HOST_FOLLOW, 0);
 	new = announced(0);
 	wait_ready(BIT(old));
-	host(HOST_WAKE, 0);
+	ask_host(HOST_WAKE, 0);
 	posted(0, 1);
 	GUEST_ASSERT_EQ(READ_ONCE(block->ready), 0);
 	release(0);
@@ -265,7 +260,7 @@ static void guest_moved_away(void)
 static void guest_forgotten(void)
 {
 	post(1);
-	host(HOST_FORGET, 0);
+	ask_host(HOST_FORGET, 0);
 	release(0);
 	wait_ready(BIT(0));
 	loads(0);
@@ -275,7 +270,7 @@ static void guest_forgotten(void)
 static void guest_unmapped(void)
 {
 	post(1);
-	host(HOST_UNMAP, 0);
+	ask_host(HOST_UNMAP, 0);
 	wait_ready(BIT(0));
 	loads(0);
 	GUEST_ASSERT(false);
