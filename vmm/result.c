@@ -39,20 +39,23 @@ static bool is_name(char c)
 	return isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-';
 }
 
-/*
- * The length of the name behind @command, or 0 if that is not what the line says. A
- * terminal that is not raw puts a carriage return before the end of the line.
- */
+/* Without its end, before which a terminal that is not raw puts a carriage return. */
+static size_t line_length(const struct result *r)
+{
+	size_t n = r->size - 1;
+
+	return n && r->line[n - 1] == '\r' ? n - 1 : n;
+}
+
+/* The length of the name behind @command, or 0 if that is not what the line says. */
 static size_t name_behind(const struct result *r, const char *command)
 {
-	size_t i, size = strlen(command), n = r->size - 1;
+	size_t i, size = strlen(command), n = line_length(r);
 	const char *name = r->line + size;
 
 	if (n <= size || !begins_as(r, command))
 		return 0;
 	n -= size;
-	if (name[n - 1] == '\r')
-		n--;
 	for (i = 0; i < n; i++) {
 		if (!is_name(name[i]))
 			return 0;
@@ -86,11 +89,7 @@ static bool answer_evict(struct result *r)
 
 static bool answer_save(struct result *r)
 {
-	size_t n = r->size - 1;
-
-	if (n && r->line[n - 1] == '\r')
-		n--;
-	if (n != strlen(save) || !begins_as(r, save))
+	if (line_length(r) != strlen(save) || !begins_as(r, save))
 		return false;
 	r->commands->save(r->opaque, r->out);
 	return true;
