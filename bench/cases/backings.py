@@ -67,6 +67,11 @@ def append(level, *steps):
     return f"console=hvc0 panic=-1 panic_on_warn=1 quiet {level.guest} -- {job}"
 
 
+def arguments(level, mib, steps, *options):
+    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem", str(mib),
+                       *options, "--append", append(level, *steps)])
+
+
 def keep(wait_ms):
     return (f"keep --tasks {TASKS} --pages {PAGES} --wait {wait_ms} "
             f"--visits {ROUNDS_OF_WORK * PAGES}")
@@ -74,20 +79,18 @@ def keep(wait_ms):
 
 def boot_arguments(level, wait_ms):
     """A guest that fills its memory, says so ("go"), and works once the time has passed."""
-    job = append(level, keep(wait_ms), "sleep 300", "stats go", "wait", "ps-d", "apf")
-    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
-                       str(MEM_MIB), "--append", job])
+    return arguments(level, MEM_MIB,
+                     (keep(wait_ms), "sleep 300", "stats go", "wait", "ps-d", "apf"))
 
 
 def cold_arguments(level, backing):
     """A guest that fills cold memory, says so ("go"), and visits it once the time has passed."""
     pages = f"--pages {COLD_PAGES}"
-    job = append(level, f"run --tasks 1 {pages} --write --check first --label fill", "stats go",
-                 f"sleep {SWAP_WAIT_MS}", f"run --tasks {TASKS} {pages} --compute 20 --label run",
-                 "ps-d", "apf")
-    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio", "--mem",
-                       str(COLD_MEM_MIB), "--cold", str(COLD_PAGES // machine.PAGES_PER_MIB),
-                       "--cold-backing", backing, "--append", job])
+    steps = (f"run --tasks 1 {pages} --write --check first --label fill", "stats go",
+             f"sleep {SWAP_WAIT_MS}", f"run --tasks {TASKS} {pages} --compute 20 --label run",
+             "ps-d", "apf")
+    return arguments(level, COLD_MEM_MIB, steps, "--cold",
+                     str(COLD_PAGES // machine.PAGES_PER_MIB), "--cold-backing", backing)
 
 
 def prelude(ns, mib):

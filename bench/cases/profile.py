@@ -6,6 +6,7 @@ Also how many instructions APF adds to a stage-2 fault whose page the host has.
 Pages come from a server (userfaultfd), or from swap, where they are read from null_blk.
 """
 
+import dataclasses
 import functools
 import itertools
 import statistics
@@ -17,20 +18,15 @@ from bench.page import Section
 from bench.rows import Sample
 from lab.result import ResultError
 
-TASKS, SKIP, MEGABYTES = 8, 64, 400
-CASES = dict(zip(FAULTS, (("off", "kernel"), ("kernel",))))
+TASKS, MEGABYTES = 8, 400
 PAGE_MS = (2, 0.1)
-# Of a VM that was paged out, the pages of its own kernel come first.
-SWAP, SWAP_MS, SWAP_SKIP = "swap", 0.1, 1200
+SWAP = "swap"
 PRESENT_SKIP, PRESENT_MEGABYTES, PRESENT_MIB = 64, 40, 8
 # A file of zeros in memory: not what the guest expects to find, and it says so, which is no matter.
 PRESENT = """\
 dd if=/dev/zero of=/tmp/cold bs=1M count={mib} 2>/dev/null
 {vm}"""
 PRESENT_METRICS = ("stage-2 fault, page present", "of them APF")
-# Once per page that comes: what all else is divided by.
-PER_PAGE = {SWAP: "swap_read_folio"}
-PER_PAGE_OF_SERVER = "mfill_atomic_copy"
 TOP = 15
 
 # Beginning of an object's path -> what it is called here; the first that fits.
@@ -50,12 +46,23 @@ GROUPS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """per_page: called once per page that comes, which all else is divided by; skip: so many first."""
+
+    levels: tuple
+    page_ms: tuple = PAGE_MS
+    per_page: str = "mfill_atomic_copy"
+    skip: int = 64
+
+
+# Of a VM that was paged out, the pages of its own kernel come first.
+CASES = {FAULTS[0]: Kind(("off", "kernel")), FAULTS[1]: Kind(("kernel",)),
+         SWAP: Kind(("off", "kernel"), (0.1,), "swap_read_folio", 1200)}
+
+
 def group_of(path):
     return next((called for start, called in GROUPS if path.startswith(start)), "other")
-
-
-def levels_of(case):
-    return CASES.get(case, ("off", "kernel"))
 
 
 def name_of(case, level, page_ms):
@@ -64,10 +71,6 @@ def name_of(case, level, page_ms):
 
 def work(case, page_ms):
     return levels.Job([levels.Run(1, TASKS, page_ms, kernel=case == FAULTS[1])])
-
-
-def per_page(case):
-    return PER_PAGE.get(case, PER_PAGE_OF_SERVER)
 
 
 def scenario(case, level, page_ms):
@@ -118,7 +121,7 @@ class Profile:
 def profile_reader(case, level, page_ms):
     def read(out):
         log = out.parent / "exec.log"
-        profile = Profile(log, per_page(case))
+        profile = Profile(log, CASES[case].per_page)
 
         def sample(what, value):
             return Sample(f"profile {case}", level, 1, TASKS, page_ms, what, "instructions", value)
@@ -181,15 +184,13 @@ def tracing(symbol, skip, megabytes):
 
 
 def boots(full, chosen):
-    every = list(itertools.product(PAGE_MS, CASES)) + [(SWAP_MS, SWAP)]
-    for page_ms, case in every:
-        for level in levels_of(case):
+    for case, kind in CASES.items():
+        for level, page_ms in itertools.product(kind.levels, kind.page_ms):
             name = name_of(case, level, page_ms)
             if chosen(name) and (full or page_ms == PAGE_MS[0]):
                 yield Boot(name, scenario(case, level, page_ms),
                            profile_reader(case, level, page_ms), machine.host(1), seconds=50,
-                           beside=tracing(per_page(case), SWAP_SKIP if case == SWAP else SKIP,
-                                          MEGABYTES))
+                           beside=tracing(kind.per_page, kind.skip, MEGABYTES))
     for level in ("off", "kernel"):
         if chosen(f"present-{level}"):
             yield Boot(f"present-{level}", present_scenario(level), read_present(level),
@@ -198,8 +199,8 @@ def boots(full, chosen):
 
 
 def columns(table):
-    return [(case, level, ms) for ms in PAGE_MS for case in (*CASES, SWAP)
-            for level in levels_of(case)
+    return [(case, level, ms) for ms in PAGE_MS for case, kind in CASES.items()
+            for level in kind.levels
             if table.get(f"profile {case}", level, 1, TASKS, ms, "all, per fault")]
 
 
@@ -210,7 +211,7 @@ def sections(table):
         head = ("instructions per fault", *(f"{case}, {level}, {ms:g} ms"
                                             for case, level, ms in shown))
         metrics = dict.fromkeys(row["metric"] for row in table.select(
-            case={f"profile {case}" for case in (*CASES, SWAP)}))
+            case={f"profile {case}" for case in CASES}))
         tops = [metric for metric in metrics if metric.endswith("()")]
         groups = [metric for metric in metrics if metric not in tops]
         rows = {metric: [table.value(f"profile {case}", level, 1, TASKS, ms, metric)

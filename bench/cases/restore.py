@@ -8,7 +8,6 @@ of that one, and with that of the first.
 """
 
 import dataclasses
-import shlex
 
 from bench import markdown, page
 from bench.cases import Boot, backings, machine
@@ -85,13 +84,10 @@ def file_name(way, level):
 
 
 def guest_arguments(level, stride):
-    job = ",:,".join(map(machine.words, (
+    work = ("save", "begin", f"sleep {WORK_MS}", "stats worked")
+    return backings.arguments(machine.LEVELS[level], MEM_MIB, (
         f"keep --tasks {TASKS} --pages {PAGES} --move {MOVED} --stride {stride} --visits {VISITS} "
-        "--bystander", f"sleep {FILL_MS}", *(("save", "begin", f"sleep {WORK_MS}", "stats worked") * 2),
-        "save", "stop", "ps-d", "apf")))
-    append = f"console=hvc0 panic=-1 panic_on_warn=1 quiet {machine.LEVELS[level].guest} -- {job}"
-    return shlex.join(["--kernel", "/boot/Image", "--initrd", "/boot/guest.cpio",
-                       "--mem", str(MEM_MIB), "--append", append])
+        "--bystander", f"sleep {FILL_MS}", *work, *work, "save", "stop", "ps-d", "apf"))
 
 
 def ways(level):
