@@ -43,6 +43,13 @@ head -n 1 $KNOBS/taken/* $KNOBS/paths/* >/out/knobs
 true
 """
 
+# until_seen WORDS: on the result channel, or the VMM has ended. poll: seconds between two looks.
+UNTIL_SEEN = """
+poll=0.05
+seen() { grep -q "$1" /out/result 2>/dev/null; }
+until_seen() { until seen "$1" || [ -e /out/status ]; do sleep $poll; done; }
+"""
+
 # After the VMM: none of its threads that fetch pages is left, and nobody stays in D state. Kernel
 # threads that collapse or compact pages pass through it, so that one look is not enough.
 AFTERMATH = """
@@ -223,6 +230,11 @@ def check(outcome, status=0, host_may_say=(), guest_may_say=()):
 def check_aftermath(outcome):
     for name in ("stuck", "threads"):
         assert not outcome.read(name).strip(), f"left behind: {outcome.read(name)}"
+
+
+def of_keys(text):
+    """{key: number} of a text with one of each per line, such as a file of a cgroup."""
+    return {key: int(value) for key, value in (line.split() for line in text.splitlines())}
 
 
 def fewer(count):

@@ -175,8 +175,9 @@ def draw_round(seed, number, config):
     if config["failing"] or (values["turn"] == "hotplug" and config["cpus"] == 1):
         values["turn"] = None
     # Where memory is missing, a CPU may go before the thread that belongs to it has been started.
-    if (config["life"] == "saved" or config["evict"]) and values["turn"] == "hotplug":
-        values["pin"] = "none" if values["pin"] == "each" else values["pin"]
+    missing = config["life"] == "saved" or config["evict"]
+    if missing and values["turn"] == "hotplug" and values["pin"] == "each":
+        values["pin"] = "none"
     # A write to a read-only slot is an MMIO exit, and apfvm has no device there.
     if config["churn"] == "ro":
         values.update(write=False, exits=0)

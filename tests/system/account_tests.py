@@ -9,7 +9,7 @@ import re
 
 from lab import boot, kernel
 from lab.harness import test
-from tests.vm import AFTERMATH, Vm, check, check_aftermath, expect, run
+from tests.vm import AFTERMATH, UNTIL_SEEN, Vm, check, check_aftermath, expect, of_keys, run
 
 # Those that check themselves have no cgroups (lab/flavours/lean.config).
 SUITS = not kernel.checks_itself()
@@ -20,23 +20,17 @@ STACK = 16384
 ROUNDING_US = 2
 
 # grouped: apfvm in the group. threads: of all processes, those that fetch pages.
-GROUP = """
+GROUP = UNTIL_SEEN + """
+poll=0.01
 mount -t cgroup2 none /sys/fs/cgroup || exit 97
 echo '+cpu +cpuset +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control || exit 96
 group=/sys/fs/cgroup/vm
 mkdir $group
 grouped() { (echo 0 >$group/cgroup.procs; "$@"); }
-seen() { grep -q "$1" /out/result 2>/dev/null; }
-until_seen() { until seen "$1" || [ -e /out/status ]; do sleep 0.01; done; }
 threads() { grep -lx kvm-apf /proc/[0-9]*/task/*/comm 2>/dev/null; }
 """
 # The guest says that it is about to touch missing pages, and waits for what the host does first.
 READY = ("stats go", "sleep 300")
-
-
-def of_keys(text):
-    """A file of a cgroup that has a key and a number per line."""
-    return {key: int(value) for key, value in (line.split() for line in text.splitlines())}
 
 
 def thread_waits(outcome, label="run"):
@@ -79,9 +73,8 @@ cat $group/pids.events >/out/events
 
 
 # The bound is another one before each run. It holds for what comes after it, whatever was before.
-CHANGED = """
-seen() { grep -q "$1" /out/result 2>/dev/null; }
-until_seen() { until seen "$1" || [ -e /out/status ]; do sleep 0.01; done; }
+CHANGED = UNTIL_SEEN + """
+poll=0.01
 vmm &
 for bound in 0 2 64 2 0; do
 	until_seen '"stats":"bound-'$bound-$((n = n + 1))'"'

@@ -7,7 +7,7 @@ gone, and a guest that has nothing to do costs the host next to nothing.
 
 import itertools
 
-from tests.vm import AFTERMATH, Vm, check, check_aftermath, command_line, expect, run
+from tests.vm import (AFTERMATH, UNTIL_SEEN, Vm, check, check_aftermath, command_line, expect, run)
 
 # The guest's last steps: by then it is idle, for longer than it is looked at. Not at once: a
 # kernel that has just booted, with several CPUs, has a few things left to do.
@@ -16,8 +16,7 @@ IDLE_PERCENT = 1
 
 # What the VMM's threads have run, in ns, in each of two seconds of virtual time.
 SCENARIO = """
-seen() {{ grep -q "$1" /out/result 2>/dev/null; }}
-until_seen() {{ until seen "$1" || [ -e /out/status ]; do sleep 0.05; done; }}
+{until_seen}
 ran() {{ cat /proc/$(pidof apfvm)/task/*/schedstat | awk '{{ ns += $1 }} END {{ printf "%d\\n", ns }}'; }}
 {before}
 vmm &
@@ -44,7 +43,7 @@ def live(name, *boots, before="", meanwhile="", args=(), appends=(),
     for steps, append in itertools.zip_longest(boots[1:], appends, fillvalue=""):
         args = (*args, "--append", command_line(steps, append))
     outcome = run(name, Vm(steps=boots[0], args=args, **options, script=SCENARIO.format(
-        before=before, meanwhile=meanwhile)))
+        until_seen=UNTIL_SEEN, before=before, meanwhile=meanwhile)))
     check(outcome, guest_may_say=guest_may_say, host_may_say=host_may_say)
     check_aftermath(outcome)
     check_idle(outcome)

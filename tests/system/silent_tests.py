@@ -5,7 +5,8 @@ from lab import boot
 from lab.harness import test
 from lab.levels import PARAMETER_FILE
 from lab.result import parse, run_figures
-from tests.vm import AFTERMATH, OUT, Vm, check, check_aftermath, check_log, expect, run
+from tests.vm import (AFTERMATH, OUT, Outcome, Vm, check, check_aftermath, check_log, expect, of_keys,
+                      run)
 
 # KVM's statistic apf_threads, and what /proc has. note NAME NUMBER: for the test.
 SILENT = """
@@ -51,6 +52,10 @@ touch_all() {
 """
 
 
+def noted(outcome):
+    return of_keys(outcome.read("noted"))
+
+
 def silent(name, script, host_may_say=(), **options):
     """Returns what was noted."""
     result = boot.run(f"echo on >{PARAMETER_FILE}\n{SILENT}{script}{AFTERMATH}true\n", OUT / name,
@@ -59,23 +64,22 @@ def silent(name, script, host_may_say=(), **options):
     log = (result.out / "scenario.log").read_text()
     assert result.status == 0, f"scenario: status {result.status}\n{log}"
     check_log("host", result.klog.splitlines(), host_may_say)
-    for left in ("stuck", "threads"):
-        assert not (result.out / left).read_text().strip(), f"{left}: left behind"
-    noted = dict(line.split() for line in (result.out / "noted").read_text().splitlines())
-    return {key: int(value) for key, value in noted.items()}
+    outcome = Outcome(result)
+    check_aftermath(outcome)
+    return noted(outcome)
 
 
-def expect_looks(noted, **looks):
+def expect_looks(found, **looks):
     """Each: VMs, threads, and what the statistic apf_threads has."""
     for name, values in looks.items():
-        expect(noted, **{f"{name}.{what}": value
+        expect(found, **{f"{name}.{what}": value
                          for what, value in zip(("vms", "threads", "counted"), values)})
 
 
 @test("idle_threads_end")
 def idle_threads_end():
     """After ten seconds, and within ten more; those of a VM that is closed at once."""
-    noted = silent("idle_threads_end", """
+    found = silent("idle_threads_end", """
 start 8 1
 touch_all 8
 sleep 30; look waiting
@@ -88,13 +92,13 @@ tell close
 until_is 0 threads
 look closed
 """)
-    expect_looks(noted, waiting=(8, 8, 8), served=(8, 8, 8), idle=(8, 8, 8), ended=(8, 0, 0),
+    expect_looks(found, waiting=(8, 8, 8), served=(8, 8, 8), idle=(8, 8, 8), ended=(8, 0, 0),
                  again=(8, 8, 8), served_again=(8, 8, 8), closed=(0, 0, 0))
 
 
 @test("idle_threads_are_used_again")
 def idle_threads_are_used_again():
-    noted = silent("idle_threads_are_used_again", """
+    found = silent("idle_threads_are_used_again", """
 start 8 1
 ids() { grep -lx kvm-apf /proc/$silent/task/*/comm | sort | md5sum; }
 touch_all 8; first=$(ids)
@@ -106,14 +110,14 @@ kill -9 $silent
 wait
 look killed
 """)
-    expect_looks(noted, at_last=(8, 8, 8), killed=(0, 0, 0))
-    expect(noted, other=0)
+    expect_looks(found, at_last=(8, 8, 8), killed=(0, 0, 0))
+    expect(found, other=0)
 
 
 @test("vms_closed_while_threads_wait")
 def vms_closed_while_threads_wait():
     """The VMs go at once. The threads wait for their pages, and end when they come."""
-    noted = silent("vms_closed_while_threads_wait", """
+    found = silent("vms_closed_while_threads_wait", """
 start 8 1
 touch_all 8; look waiting
 tell close; look closed
@@ -123,14 +127,14 @@ until_is 0 threads
 look served
 note lives $(grep -c silent /proc/$silent/comm)
 """)
-    expect_looks(noted, waiting=(8, 8, 8), closed=(0, 8, 0), later=(0, 8, 0), served=(0, 0, 0))
-    expect(noted, lives=1)
+    expect_looks(found, waiting=(8, 8, 8), closed=(0, 8, 0), later=(0, 8, 0), served=(0, 0, 0))
+    expect(found, lives=1)
 
 
 @test("vmm_execs_while_threads_wait")
 def vmm_execs_while_threads_wait():
     """Exec ends all threads but its own. Every second VM stays: its file is open over the exec."""
-    noted = silent("vmm_execs_while_threads_wait", """
+    found = silent("vmm_execs_while_threads_wait", """
 start 8 1
 touch_all 8; look waiting
 echo exec >&3
@@ -142,7 +146,7 @@ kill -9 $silent
 wait
 look killed
 """)
-    expect_looks(noted, waiting=(8, 8, 8), execed=(4, 0, 0), killed=(0, 0, 0))
+    expect_looks(found, waiting=(8, 8, 8), execed=(4, 0, 0), killed=(0, 0, 0))
 
 
 STOPPED = """
@@ -156,7 +160,7 @@ touch_all 8
 @test("vmm_stopped_while_threads_are_idle")
 def vmm_stopped_while_threads_are_idle():
     """A thread that is stopped cannot be ended; no worker of the host's waits for it."""
-    noted = silent("vmm_stopped_while_threads_are_idle", STOPPED + """
+    found = silent("vmm_stopped_while_threads_are_idle", STOPPED + """
 tell serve
 kill -STOP $silent
 sleep 25; look stopped
@@ -172,14 +176,14 @@ kill -9 $silent
 wait
 look killed
 """)
-    expect(noted, stuck=0, stuck_again=0)
-    expect_looks(noted, continued=(8, 0, 0), again=(8, 8, 8), killed=(0, 0, 0))
+    expect(found, stuck=0, stuck_again=0)
+    expect_looks(found, continued=(8, 0, 0), again=(8, 8, 8), killed=(0, 0, 0))
 
 
 @test("vmm_stopped_while_threads_wait")
 def vmm_stopped_while_threads_wait():
     """All stop but the threads that wait, which would stop as well once their pages came."""
-    noted = silent("vmm_stopped_while_threads_wait", STOPPED + """
+    found = silent("vmm_stopped_while_threads_wait", STOPPED + """
 kill -STOP $silent
 sleep 25; look stopped
 note stopped $(state T)
@@ -195,8 +199,8 @@ wait
 look killed
 """)
     # The main thread and eight vCPUs.
-    expect(noted, stopped=9, waiting=8, stuck=0)
-    expect_looks(noted, stopped=(8, 8, 8), served=(8, 8, 8), killed=(0, 0, 0))
+    expect(found, stopped=9, waiting=8, stuck=0)
+    expect_looks(found, stopped=(8, 8, 8), served=(8, 8, 8), killed=(0, 0, 0))
 
 
 MANY = 512
@@ -252,13 +256,12 @@ kill $(pidof hold_uffd)
 """ + AFTERMATH))
     check(outcome, host_may_say=("drop_caches: 4",))
     check_aftermath(outcome)
-    noted = {key: int(value) for key, value in
-             (line.split() for line in outcome.read("noted").splitlines())}
-    expect_looks(noted, waiting=(MANY, threads * MANY, threads * MANY),
+    found = noted(outcome)
+    expect_looks(found, waiting=(MANY, threads * MANY, threads * MANY),
                  later=(MANY, threads * MANY, threads * MANY), killed=(0, 0, 0))
-    expect(noted, status=128 + 9, processes=0)
-    expect(noted, **{"beside.loop_ms": (0, noted["alone.loop_ms"] * 1.1 + 20),
-                     "killed.free_kib": (noted["alone.free_kib"] - KEPT_KIB, None)})
+    expect(found, status=128 + 9, processes=0)
+    expect(found, **{"beside.loop_ms": (0, found["alone.loop_ms"] * 1.1 + 20),
+                     "killed.free_kib": (found["alone.free_kib"] - KEPT_KIB, None)})
     alone = run_figures(parse(outcome.read("result.alone"), "guest"), "run", "guest")
     for figures in (alone, outcome.figures()):
         expect(figures, announced=256, ready=256, sync=0, halted=0)
